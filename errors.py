@@ -1,0 +1,68 @@
+"""The errors of Understudy. Each message is one line: what, where, remedy.
+
+UnderstudyError
+ ├── ParamsError       (ValueError)    params.yaml says something that cannot be
+ ├── ConsentError      (PermissionError)  a person's record is missing or does not fit
+ ├── ClipError         (ValueError)    a file is no video that can be read, or has a part that cannot
+ ├── FaceError         (LookupError)   no usable face where one is needed
+ ├── TableError        (ValueError)    a table lacks a column or holds a wrong type
+ ├── CheckpointError   (ValueError)    weights that are damaged, foreign or do not fit
+ ├── TrainingError     (ArithmeticError)  training cannot go on
+ ├── SizeError         (ValueError)    a result would be larger than params allow
+ └── FlowError         (RuntimeError)  the graph of stages cannot be read or run
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class UnderstudyError(Exception):
+    """A failure whose message tells a user what is wrong, where, and what to do."""
+
+
+class ParamsError(UnderstudyError, ValueError):
+    """params.yaml has an unknown key, a wrong type, a value out of bounds or a contradiction."""
+
+
+class ConsentError(UnderstudyError, PermissionError):
+    """A person's consent record is missing, unreadable or another person's."""
+
+
+class ClipError(UnderstudyError, ValueError):
+    """A file is no video that can be read, or part of it cannot be decoded."""
+
+
+class FaceError(UnderstudyError, LookupError):
+    """No usable face was found where one is needed."""
+
+
+class TableError(UnderstudyError, ValueError):
+    """A table lacks a column, has one too many, or holds a wrong type."""
+
+
+class CheckpointError(UnderstudyError, ValueError):
+    """Weights are damaged, foreign, or do not fit the model."""
+
+
+class TrainingError(UnderstudyError, ArithmeticError):
+    """Training cannot go on: the loss is no finite number, or there is nothing to train on."""
+
+
+class SizeError(UnderstudyError, ValueError):
+    """A result would be larger than params allow."""
+
+
+class FlowError(UnderstudyError, RuntimeError):
+    """The graph of stages cannot be read, or a stage of it failed."""
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn a user's mistake into one line on stderr and exit code 1; any other exception is a bug and passes."""
+    try:
+        yield
+    except UnderstudyError as error:
+        message = " ".join(str(error).split())
+        print(f"error: {message}", file=sys.stderr)
+        raise SystemExit(1) from None

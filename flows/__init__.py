@@ -1,0 +1,1 @@
+"""When: Prefect flows over DVC's graph of stages."""

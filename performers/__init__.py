@@ -1,0 +1,1 @@
+"""Synthetic performers: footage with known truth, for the demo and the tests."""

@@ -1,0 +1,1 @@
+"""What: one verb a file, one DVC stage a file."""

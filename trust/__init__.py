@@ -1,0 +1,1 @@
+"""Consent, label and publication."""
