@@ -1,0 +1,285 @@
+"""The only reader of params.yaml: typed, frozen, without defaults. A mistake is one line that names the key.
+
+The file is read as DVC reads it (YAML 1.2), without aliases, so that both see the same values.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
+
+from errors import ParamsError
+
+PARAMS_FILE = Path("params.yaml")
+Entry = TypeVar("Entry")
+KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+def _check_path(text: str) -> str:
+    path = Path(text)
+    if path.is_absolute() or ".." in path.parts or not text or text.strip() != text:
+        raise ValueError("must be a path inside the project, without ..")
+    return text
+
+
+def _check_file_name(text: str) -> str:
+    if "/" in text or not text:
+        raise ValueError("must be a file's name, without a folder")
+    return text
+
+
+def _check_key(text: str) -> str:
+    if not KEY.fullmatch(text):
+        raise ValueError(f"must match {KEY.pattern}")
+    return text
+
+
+def _check_multiple_of_16(number: int) -> int:
+    if number % 16:
+        raise ValueError("must be a multiple of 16")
+    return number
+
+
+InnerPath = Annotated[str, AfterValidator(_check_path)]
+FileName = Annotated[str, AfterValidator(_check_file_name)]
+Key = Annotated[str, AfterValidator(_check_key)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+ModelSize = Annotated[int, Field(ge=32, le=512), AfterValidator(_check_multiple_of_16)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Identity(_Section):
+    clips: InnerPath
+    consent: InnerPath
+    interval_s: float = Field(ge=0, le=3600)
+    faceset: Literal["all"] | list[FileName]
+
+
+class Pair(_Section):
+    source: Key
+    target: Key
+
+
+class Truth(_Section):
+    video: InnerPath
+    video_sha256: Sha256
+    table: InnerPath
+    table_sha256: Sha256
+
+
+class Take(_Section):
+    pair: Key
+    target: Key
+    clip: InnerPath
+    truth: Truth | None
+
+
+class Sample(_Section):
+    cut_threshold: Ratio
+    duplicate_threshold: float = Field(ge=0, le=255)
+    min_sharpness: float = Field(ge=0, le=10000)
+
+
+class Detect(_Section):
+    engine: Literal["torch", "mtcnn"]
+    landmarks: Literal["mesh", "five"]
+    min_face_ratio: float = Field(ge=0.02, le=1)
+    thresholds: list[Ratio] = Field(min_length=3, max_length=3)
+    batch_frames: int = Field(ge=1, le=64)
+
+
+class Align(_Section):
+    crop_px: int = Field(ge=64, le=1024, multiple_of=2)
+    min_track_s: float = Field(ge=0, le=60)
+    min_overlap: Ratio
+
+
+class Augment(_Section):
+    face_px: ModelSize
+    coverage_ratio: float = Field(ge=0.3, le=0.9)
+    variants: int = Field(ge=1, le=16)
+    validation_ratio: float = Field(ge=0.02, le=0.5)
+    brightness_ratio: float = Field(ge=0, le=0.5)
+    hue_shift: int = Field(ge=0, le=45)
+    max_gb: float = Field(ge=0.01, le=1000)
+
+
+class Losses(_Section):
+    dssim: float = Field(ge=0, le=100)
+    l1: float = Field(ge=0, le=100)
+
+
+class Phase(_Section):
+    steps: int | None = Field(ge=1, le=10_000_000)
+    epochs: int | None = Field(ge=1, le=1_000_000)
+    until_loss: float | None = Field(gt=0, le=100)
+    rate: float = Field(gt=0, le=1)
+    warmup: int = Field(ge=0, le=1_000_000)
+    warp: float = Field(ge=0, le=1.5)
+    losses: Losses
+
+    @model_validator(mode="after")
+    def _has_one_length(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give steps or epochs, and null for the other")
+        return self
+
+
+class Train(_Section):
+    arch: Literal["small", "original"]
+    size_px: ModelSize
+    width: float = Field(ge=0.125, le=4)
+    precision: Literal["bf16", "float32"]
+    device: Literal["cpu", "cuda"]
+    threads: int = Field(ge=1, le=256)
+    batch: int = Field(ge=1, le=1024)
+    ema_decay: float = Field(ge=0, le=0.99999)
+    weight_decay: Ratio
+    flip: bool
+    phases: list[Phase] = Field(min_length=1, max_length=100)
+    validate_every: int = Field(ge=1, le=1_000_000)
+    checkpoint_every: int = Field(ge=1, le=1_000_000)
+    preview_every: int = Field(ge=1, le=1_000_000)
+
+
+class Convert(_Section):
+    color_transfer: Literal["reinhard", "none"]
+    erosion_ratio: float = Field(ge=0, le=0.3)
+    feather_ratio: float = Field(ge=0, le=0.3)
+    batch_frames: int = Field(ge=1, le=256)
+    missing: Literal["pass", "fail"]
+    label: Literal["opening", "corner", "off"]
+    crf: int = Field(ge=0, le=40)
+
+
+class Evaluate(_Section):
+    sheet_rows: int = Field(ge=1, le=40)
+    sheet_px: int = Field(ge=64, le=512)
+
+
+class Params(_Section):
+    """All of params.yaml, checked as a whole: sections, and what they say of each other."""
+
+    seed: int = Field(ge=0, le=2**32 - 1)
+    identities: dict[Key, Identity] = Field(min_length=1)
+    pairs: dict[Key, Pair]
+    takes: dict[Key, Take]
+    sample: Sample
+    detect: Detect
+    align: Align
+    augment: Augment
+    train: Train
+    convert: Convert
+    evaluate: Evaluate
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        for name, pair in self.pairs.items():
+            self._check_pair(name, pair)
+        for name, take in self.takes.items():
+            self._check_take(name, take)
+        self._check_sizes()
+        return self
+
+    def _check_pair(self, name: str, pair: Pair) -> None:
+        for role, identity in (("source", pair.source), ("target", pair.target)):
+            if identity not in self.identities:
+                raise ValueError(
+                    f"pairs.{name}.{role}: there is no identity {identity!r}; known: {_listed(self.identities)}"
+                )
+        if pair.source == pair.target:
+            raise ValueError(f"pairs.{name}: source and target are both {pair.source!r}; a pair needs two identities")
+
+    def _check_take(self, name: str, take: Take) -> None:
+        where = f"takes.{name}"
+        if take.pair not in self.pairs:
+            raise ValueError(f"{where}.pair: there is no pair {take.pair!r}; known: {_listed(self.pairs)}")
+        target = self.pairs[take.pair].target
+        if take.target != target:
+            raise ValueError(
+                f"{where}.target: is {take.target!r}, but pairs.{take.pair}.target is {target!r}; give the same"
+            )
+        folder = self.identities[target].clips
+        if Path(take.clip).parent != Path(folder):
+            raise ValueError(f"{where}.clip: {take.clip} is not in {folder}, the clips of {target!r}; put it there")
+
+    def _check_sizes(self) -> None:
+        if self.train.size_px > self.augment.face_px:
+            raise ValueError(
+                f"train.size_px: {self.train.size_px} is more than augment.face_px, {self.augment.face_px}; "
+                "lower the one or raise the other"
+            )
+        if self.train.arch == "original" and self.train.size_px != 64:
+            raise ValueError(f"train.size_px: the architecture original needs 64, found {self.train.size_px}")
+
+
+def read_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and check params.yaml. Raises ParamsError: one line with the key, what is there and what is allowed."""
+    values = _read_yaml(path)
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise ParamsError(f"{path}: {_describe(error.errors()[0])}") from None
+
+
+def read_key(stage: str) -> str:
+    """The key that this run of a stage is for: from DVC_STAGE (`stage@key`), or the command's first argument."""
+    name = os.environ.get("DVC_STAGE", "")
+    if name.startswith(f"{stage}@"):
+        return name.removeprefix(f"{stage}@")
+    if len(sys.argv) == 2:
+        return sys.argv[1]
+    raise ParamsError(f"stage {stage} needs a key: python -m stages.{stage} KEY (or dvc repro {stage}@KEY)")
+
+
+def pick(entries: Mapping[str, Entry], section: str, key: str) -> Entry:
+    """One entry of a map of params. Raises ParamsError that lists the known keys."""
+    if key not in entries:
+        raise ParamsError(f"{PARAMS_FILE}: {section} has no {key!r}; known: {_listed(entries)}")
+    return entries[key]
+
+
+def _read_yaml(path: Path) -> object:
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        text = path.read_text(encoding="utf-8")
+        if any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
+            raise ParamsError(f"{path}: YAML aliases (*name) are not allowed; write the values out")
+        return YAML(typ="safe", pure=True).load(text)
+    except FileNotFoundError:
+        raise ParamsError(f"{path}: not found; run this in the project's folder") from None
+    except UnicodeDecodeError:
+        raise ParamsError(f"{path}: is no UTF-8 text; save it as UTF-8") from None
+    except YAMLError as error:
+        raise ParamsError(f"{path}: no valid YAML: {error}") from None
+
+
+def _listed(entries: Mapping[str, object]) -> str:
+    return ", ".join(sorted(entries)) or "none"
+
+
+def _describe(error: ErrorDetails) -> str:
+    """pydantic's error as `key: what is wrong (found value)`; its place in a union or a tuple is left out."""
+    parts = [str(part) for part in error["loc"] if str(part) not in ("[key]", "literal['all']", "list[function-after]")]
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        message = "unknown key; remove it or mend its spelling"
+    elif error["type"] == "missing":
+        message = "is missing, and there are no defaults"
+    elif not parts:
+        return message
+    else:
+        message = f"{message} (found {error['input']!r})"
+    return f"{'.'.join(parts) or 'the file'}: {message}"

@@ -1,0 +1,245 @@
+"""Every table of the pipeline: its columns, their types and units, declared once and checked on reading and writing.
+
+Tables are pandas DataFrames in memory and Parquet files on disk: zstd, page checksums, fixed order, no clock times.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from errors import TableError
+from vision.whole import Whole
+
+N_MESH = 478
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Arrow type and, in words, what it holds and in which unit."""
+
+    name: str
+    type: pa.DataType
+    what: str
+    is_nullable: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table's name and columns. `stored` names columns whose bytes are compressed already."""
+
+    name: str
+    columns: tuple[Column, ...]
+    stored: tuple[str, ...] = ()
+    row_group_size: int = 4096
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([pa.field(c.name, c.type, nullable=c.is_nullable) for c in self.columns])
+
+
+_CLIP = (
+    Column("clip", pa.string(), "file name in the identity's folder"),
+    Column("clip_sha256", pa.string(), "SHA-256 of the clip's bytes, hex"),
+)
+_FRAME = (
+    *_CLIP,
+    Column("frame", pa.int64(), "index in order of presentation, from 0"),
+    Column("pts", pa.int64(), "presentation time stamp in units of the clip's time base"),
+)
+_POSE = (
+    Column("yaw", pa.float32(), "degrees, positive to the right of the picture"),
+    Column("pitch", pa.float32(), "degrees, positive up"),
+    Column("roll", pa.float32(), "degrees, positive clockwise"),
+    Column("mouth_open", pa.float32(), "gap of the inner lips / width of the mouth; NaN without a mesh"),
+    Column("eye_open", pa.float32(), "gap of the lids / width of the eye, mean of both; NaN without a mesh"),
+)
+_POINTS = pa.list_(pa.float32())
+_MATRIX = pa.list_(pa.float64(), 6)
+
+SHOTS = Table(
+    "shots",
+    (
+        *_CLIP,
+        Column("shot", pa.int64(), "index in the clip, from 0"),
+        Column("first_frame", pa.int64(), "first frame of the shot"),
+        Column("end_frame", pa.int64(), "one past its last frame"),
+    ),
+)
+FRAMES = Table(
+    "frames",
+    (
+        *_FRAME,
+        Column("shot", pa.int64(), "index of the shot in the clip"),
+        Column("sharpness", pa.float32(), "variance of the Laplacian of the luma scaled to 360 lines"),
+        Column("difference", pa.float32(), "mean difference to the last frame taken, grey levels; NaN for the first"),
+        Column("reason", pa.string(), "why the face set may not use it: interval, blurred, duplicate; empty: it may"),
+    ),
+)
+DETECTIONS = Table(
+    "detections",
+    (
+        *_FRAME,
+        Column("face", pa.int64(), "index in the frame, by falling confidence"),
+        Column("x1", pa.float32(), "box, pixels"),
+        Column("y1", pa.float32(), "box, pixels"),
+        Column("x2", pa.float32(), "box, pixels"),
+        Column("y2", pa.float32(), "box, pixels"),
+        Column("confidence", pa.float32(), "of the last net, 0 to 1"),
+        Column("five", pa.list_(pa.float32(), 10), "eyes, nose, mouth corners, left first: x, y in pixels"),
+        Column("mesh", pa.list_(pa.float32(), 3 * N_MESH), "478 points: x, y, z in pixels, z towards the back", True),
+    ),
+    row_group_size=256,
+)
+TRACKS = Table(
+    "tracks",
+    (
+        *_FRAME,
+        Column("shot", pa.int64(), "index of the shot in the clip"),
+        Column("track", pa.int64(), "index in the clip, from 0"),
+        Column("is_used", pa.bool_(), "whether this is the identity's person, to be swapped and learnt"),
+        Column("reason", pa.string(), "why it is used or ignored"),
+        Column("is_bridged", pa.bool_(), "landmarks are interpolated over a gap of the detector"),
+        Column("kind", pa.string(), "of the landmarks: mesh or five"),
+        Column("landmarks", _POINTS, "x, y in frame pixels: 478 points (mesh) or 5"),
+        Column("frame_to_crop", _MATRIX, "2x3, row by row, to pixels of a crop of align.crop_px"),
+        *_POSE,
+    ),
+    row_group_size=256,
+)
+FACESET = Table(
+    "faceset",
+    (
+        *_FRAME,
+        Column("track", pa.int64(), "index in the clip"),
+        Column("picture", pa.binary(), "the crop, PNG, RGB uint8, crop_px square"),
+        Column("kind", pa.string(), "of the landmarks: mesh or five"),
+        Column("landmarks", _POINTS, "x, y in crop pixels"),
+        Column("frame_to_crop", _MATRIX, "2x3, row by row"),
+        *_POSE,
+        Column("sharpness", pa.float32(), "variance of the Laplacian of the crop's luma inside the face mask"),
+        Column("reason", pa.string(), "why training should not use it; empty: it may"),
+    ),
+    stored=("picture",),
+    row_group_size=16,
+)
+FACES = Table(
+    "faces",
+    (
+        *_FRAME,
+        Column("split", pa.string(), "train, validation, or gap (between the two, unused)"),
+        Column("row", pa.int64(), "first row in the split's arrays; variants follow one another; -1 for gap"),
+        *_POSE,
+    ),
+)
+CONVERSIONS = Table(
+    "conversions",
+    (
+        Column("frame", pa.int64(), "index in order of presentation, from 0"),
+        Column("pts", pa.int64(), "presentation time stamp in units of the clip's time base"),
+        Column("is_swapped", pa.bool_(), "whether a face was replaced"),
+        Column("reason", pa.string(), "why not; empty: it was"),
+        Column("picture_sha256", pa.string(), "SHA-256 of the planes handed to the encoder, hex"),
+    ),
+)
+TRUTH = Table(
+    "truth",
+    (
+        Column("frame", pa.int64(), "index in order of presentation, from 0"),
+        *_POSE[:3],
+        Column("mouth_open", pa.float32(), "the script's, 0 to 1"),
+        Column("eye_open", pa.float32(), "the script's, 0 to 1"),
+        Column("target_mask", pa.binary(), "the target's visible face, PNG, one channel, 0 or 255, full frame"),
+        Column("truth_mask", pa.binary(), "the source's visible face in the truth, likewise"),
+        Column("target_landmarks", _POINTS, "x, y in frame pixels"),
+        Column("truth_landmarks", _POINTS, "x, y in frame pixels"),
+    ),
+)
+
+
+def make_table(rows: list[dict[str, object]], table: Table) -> pd.DataFrame:
+    """Build a DataFrame of `table`'s columns from dicts; no rows give an empty table of the right types."""
+    frame: pd.DataFrame = _to_arrow(pd.DataFrame(rows, columns=[c.name for c in table.columns]), table).to_pandas()
+    return frame
+
+
+def write_table(frame: pd.DataFrame, path: Path, table: Table) -> None:
+    """Write a whole table, checked against its columns. Raises TableError."""
+    with TableWriter(path, table) as writer:
+        writer.write(frame)
+
+
+def read_table(path: Path, table: Table, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a table (or some of its columns), checked against its declaration. Raises TableError."""
+    with _open(path, table) as file:
+        frame: pd.DataFrame = file.read(columns=columns).to_pandas()
+        return frame
+
+
+def read_batches(path: Path, table: Table, n_rows: int = 256) -> Iterator[pd.DataFrame]:
+    """Read a table piece by piece, so that memory does not grow with it. Raises TableError."""
+    with _open(path, table) as file:
+        for batch in file.iter_batches(batch_size=n_rows):
+            yield batch.to_pandas()
+
+
+def points(values: object) -> np.ndarray:
+    """The points of a list column: flat x, y -> float32 (N, 2)."""
+    return np.asarray(values, np.float32).reshape(-1, 2)
+
+
+def matrix(values: object) -> np.ndarray:
+    """The matrix of a list column: six numbers -> float64 (2, 3)."""
+    return np.asarray(values, np.float64).reshape(2, 3)
+
+
+class TableWriter:
+    """Writes a table in pieces; the file appears whole at the end of the `with` block, or not at all."""
+
+    def __init__(self, path: Path, table: Table) -> None:
+        self._table = table
+        self._whole = Whole(path)
+        compression = {c.name: "none" if c.name in table.stored else "zstd" for c in table.columns}
+        self._writer = pq.ParquetWriter(
+            self._whole.open(), table.schema, compression=compression, write_page_checksum=True
+        )
+
+    def write(self, frame: pd.DataFrame) -> None:
+        self._writer.write_table(_to_arrow(frame, self._table), row_group_size=self._table.row_group_size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.close()
+        self._whole.close(keep=kind is None)
+
+
+def _to_arrow(frame: pd.DataFrame, table: Table) -> pa.Table:
+    names = [c.name for c in table.columns]
+    if list(frame.columns) != names:
+        raise TableError(f"table {table.name}: columns are {list(frame.columns)}, expected {names}")
+    try:
+        arrow = pa.Table.from_pandas(frame, schema=table.schema, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise TableError(f"table {table.name}: {error}") from error
+    return arrow.replace_schema_metadata(None)
+
+
+def _open(path: Path, table: Table) -> pq.ParquetFile:
+    try:
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise TableError(f"{path}: no table that can be read ({error}); rerun the stage that writes it") from error
+    if not file.schema_arrow.equals(table.schema):
+        file.close()
+        raise TableError(f"{path}: not a table of {table.name} as this version writes it; rerun its stage")
+    return file
