@@ -1,0 +1,375 @@
+"""The one careful reader of video: whitelisted containers, true time stamps, pictures upright, damage never silent.
+
+What it takes and how, stated once:
+
+- Only plain files, only through the protocol `file`, only containers in `CONTAINERS`: no playlists or lists that name
+  other files (HLS, DASH, concat), no still pictures or subtitles. What a file holds counts, not its name's ending.
+- Of several video streams the first that is no cover picture.
+- Frames keep their own planes. Formats that are not planar YUV are converted to the nearest that is: packed and
+  semi-planar YUV to planar with the same chroma, gray to 4:2:0 with neutral chroma, RGB and palettes to 4:4:4 of 8 bits
+  in full range; more than 10 bits become 10, and 9 become 10. Transparency is dropped. `ClipInfo.notes` says so.
+- An untagged matrix is BT.709 above 576 lines or from 1280 columns, BT.601 below. HDR transfers (PQ, HLG) are refused,
+  since treating them as ordinary gamma would give wrong pictures.
+- A bare H.264 or HEVC stream has no times: they are made from its rate, and a note says so.
+- A frame that does not decode without error ends the reading with a ClipError, after the good frames before it.
+"""
+
+import contextlib
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from errors import ClipError
+from vision.orientation import UPRIGHT, Orientation, read_display_matrix
+from vision.planes import Array, Layout, Matrix, Planes, planes_to_rgb, rgb_to_planes, to_444
+from vision.video_format import ColorTags, VideoFormat
+
+CONTAINERS = (
+    *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "mxf", "flv", "asf", "ogg", "nut", "dv", "ivf"),
+    *("gif", "h264", "hevc", "m4v", "yuv4mpegpipe"),
+)
+MAX_PIXELS = 64_000_000
+MIN_SIDE = 16
+IGNORED_SUFFIX = ".dvc"
+
+_MATRICES = {
+    1: Matrix.BT709,
+    4: Matrix.FCC,
+    5: Matrix.BT601,
+    6: Matrix.BT601,
+    7: Matrix.SMPTE240M,
+    9: Matrix.BT2020,
+    10: Matrix.BT2020,
+}
+_UNSPECIFIED = (0, 2, 3)
+_FULL_RANGE = 2
+_HDR = {16: "PQ", 18: "HLG"}
+
+
+@dataclass(frozen=True)
+class ClipInfo(VideoFormat):
+    """What a clip is. Height and width are as shown; `rotation` (degrees clockwise) and `is_mirrored` lead there.
+
+    `duration` is in units of the time base as the header states it (None: it does not), so only a hint.
+    """
+
+    path: Path
+    rotation: int
+    is_mirrored: bool
+    pixel_format: str
+    codec: str
+    has_sound: bool
+    is_interlaced: bool
+    duration: int | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One upright picture: its index in order of presentation, time stamp and duration (None: unknown), planes."""
+
+    index: int
+    pts: int
+    duration: int | None
+    planes: Planes
+    layout: Layout
+
+    def to_rgb(self) -> Array:
+        """The picture as RGB uint8 (H, W, 3), by its own matrix and range."""
+        return planes_to_rgb(self.planes, self.layout)
+
+
+def list_clips(folder: Path) -> list[Path]:
+    """The clips of an identity's folder by name; dot files and DVC's own are left out. Raises ClipError."""
+    if not folder.is_dir():
+        raise ClipError(f"{folder}: no such folder; make it and put the person's clips there")
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.suffix != IGNORED_SUFFIX)
+    for path in files:
+        if path.is_dir():
+            raise ClipError(f"{path}: is a folder; put the clips directly into {folder}")
+    if not files:
+        raise ClipError(f"{folder}: holds no clip; put the person's clips there")
+    return files
+
+
+def probe_clip(path: Path) -> ClipInfo:
+    """What a clip is, from its header and its first frame. Raises ClipError."""
+    with _open(path) as container:
+        stream = _pick_stream(container, path)
+        first = next(_decode(container, stream, path))
+        return _describe(container, stream, first, path)
+
+
+def read_frames(path: Path) -> Iterator[Frame]:
+    """The frames of a clip in order of presentation, one at a time. Raises ClipError, for damage when it is reached."""
+    with _open(path) as container:
+        stream = _pick_stream(container, path)
+        pictures = _decode(container, stream, path)
+        first = next(pictures)
+        info = _describe(container, stream, first, path)
+        orientation = _read_orientation(first, path)
+        shape = _shape(first)
+        last_pts: int | None = None
+        for index, picture in enumerate(chain([first], pictures)):
+            where = f"{path}: frame {index}"
+            if _shape(picture) != shape:
+                raise ClipError(f"{where}: changes from {_show(shape)} to {_show(_shape(picture))}; cut the clip there")
+            pts = _check_pts(_read_pts(container, picture, index, info), last_pts, where)
+            last_pts = pts
+            planes = _read_planes(picture, orientation, info.layout)
+            yield Frame(index, pts, picture.duration or None, planes, info.layout)
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    _check_file(path)
+    options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
+    try:
+        container = av.open(str(path.absolute()), metadata_errors="replace", options=options)
+    except (av.FFmpegError, UnicodeError) as error:
+        raise ClipError(
+            f"{path}: no video that can be read ({_reason(error)}); give a video file such as MP4"
+        ) from error
+    with container:
+        yield container
+
+
+def _check_file(path: Path) -> None:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ClipError(f"{path}: cannot be opened ({error.strerror}); mend the path") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise ClipError(f"{path}: is no plain file; give a video file")
+    if not status.st_size:
+        raise ClipError(f"{path}: is empty; copy the clip again")
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _pick_stream(container: Any, path: Path) -> Any:
+    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    if not streams:
+        raise ClipError(f"{path}: holds no moving picture, only sound or other data; give a video")
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise ClipError(f"{path}: its video codec is unknown here; convert the clip to H.264")
+    _check_size(stream.width, stream.height, path)
+    context = stream.codec_context
+    context.thread_count = 1
+    context.options = {"err_detect": "crccheck+bitstream+buffer+explode", "max_pixels": str(MAX_PIXELS)}
+    return stream
+
+
+def _check_size(width: int, height: int, path: Path) -> None:
+    if width * height > MAX_PIXELS:
+        raise ClipError(f"{path}: {width} x {height} is more than {MAX_PIXELS} pixels; scale the clip down")
+    if min(width, height) < MIN_SIDE:
+        raise ClipError(f"{path}: {width} x {height} is too small; pictures need {MIN_SIDE} pixels a side")
+
+
+def _decode(container: Any, stream: Any, path: Path) -> Iterator[Any]:
+    """Decoded pictures in order of presentation, at least one. Raises ClipError at the first damage."""
+    n_frames = 0
+    seconds = 0.0
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            pictures = packet.decode() if packet is not None else []
+        except (av.FFmpegError, MemoryError) as error:
+            raise ClipError(_damage(path, n_frames, seconds, _reason(error))) from error
+        if packet is None:
+            break
+        _check_packet(packet, path, n_frames, seconds)
+        for picture in pictures:
+            if picture.is_corrupt:
+                raise ClipError(_damage(path, n_frames, seconds, "decoded with errors"))
+            yield picture
+            n_frames += 1
+            seconds = picture.time or seconds
+    if not n_frames:
+        raise ClipError(f"{path}: holds no frame that can be decoded; copy or export the clip again")
+
+
+def _check_packet(packet: Any, path: Path, n_frames: int, seconds: float) -> None:
+    if packet.is_corrupt:
+        raise ClipError(_damage(path, n_frames, seconds, "data is cut off"))
+    if packet.has_sidedata("encryption_info"):
+        raise ClipError(f"{path}: is encrypted; give a clip without copy protection")
+
+
+def _damage(path: Path, index: int, seconds: float, reason: str) -> str:
+    return f"{path}: frame {index} ({seconds:.2f} s) is damaged: {reason}; copy the clip again or cut it before there"
+
+
+def _describe(container: Any, stream: Any, first: Any, path: Path) -> ClipInfo:
+    orientation = _read_orientation(first, path)
+    layout, notes = _read_layout(first, orientation, path)
+    height, width = (first.width, first.height) if orientation.is_transposed else (first.height, first.width)
+    pixel_shape = stream.sample_aspect_ratio or Fraction(1)
+    return ClipInfo(
+        height=height,
+        width=width,
+        layout=layout,
+        color=_read_tags(first, layout),
+        sample_aspect_ratio=1 / pixel_shape if orientation.is_transposed else Fraction(pixel_shape),
+        time_base=Fraction(stream.time_base),
+        rate=Fraction(stream.average_rate or stream.guessed_rate or 25),
+        path=path,
+        rotation=orientation.degrees,
+        is_mirrored=orientation.is_mirrored,
+        pixel_format=first.format.name,
+        codec=stream.codec_context.name,
+        has_sound=bool(container.streams.audio),
+        is_interlaced=bool(first.interlaced_frame),
+        duration=stream.duration,
+        notes=(*notes, *_note_streams(container, first)),
+    )
+
+
+def _note_streams(container: Any, first: Any) -> Iterator[str]:
+    if len(container.streams.video) > 1:
+        yield f"{len(container.streams.video)} video streams, the first that is no cover picture is used"
+    if first.interlaced_frame:
+        yield "interlaced: frames are used as they are, both fields together"
+    if first.pts is None:
+        yield "has no time stamps, they are made from its rate"
+
+
+def _read_orientation(picture: Any, path: Path) -> Orientation:
+    for data in picture.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            try:
+                return read_display_matrix(bytes(data))
+            except ValueError as error:
+                raise ClipError(f"{path}: is to be shown turned by no quarter ({error}); export it upright") from error
+    return UPRIGHT
+
+
+def _read_layout(picture: Any, orientation: Orientation, path: Path) -> tuple[Layout, tuple[str, ...]]:
+    """The layout of the upright planes, and what is noted of the way to them."""
+    if picture.color_trc in _HDR:
+        name = _HDR[picture.color_trc]
+        raise ClipError(f"{path}: is HDR ({name}); convert it to SDR (BT.709) first")
+    matrix = _read_matrix(picture, path)
+    layout, target = _nearest(picture, matrix)
+    notes = () if target is None else (f"{picture.format.name} is read as {target}",)
+    return _upright_layout(layout, picture, orientation), notes
+
+
+def _upright_layout(layout: Layout, picture: Any, orientation: Orientation) -> Layout:
+    """4:4:4 where a turn would put chroma samples between the grid's lines, else the steps turned."""
+    if _needs_444(layout, picture, orientation):
+        return Layout(1, 1, layout.bits, layout.matrix, layout.is_full_range)
+    if orientation.is_transposed:
+        return Layout(layout.step_y, layout.step_x, layout.bits, layout.matrix, layout.is_full_range)
+    return layout
+
+
+def _needs_444(layout: Layout, picture: Any, orientation: Orientation) -> bool:
+    is_odd = bool(picture.width % layout.step_x or picture.height % layout.step_y)
+    has_oblong_grid = orientation.is_transposed and layout.step_x != layout.step_y
+    return (is_odd and orientation != UPRIGHT) or has_oblong_grid
+
+
+def _read_matrix(picture: Any, path: Path) -> Matrix:
+    code = int(picture.colorspace)
+    if code in _UNSPECIFIED:
+        return Matrix.BT709 if max(picture.height / 576, picture.width / 1279) > 1 else Matrix.BT601
+    if code not in _MATRICES:
+        raise ClipError(f"{path}: color matrix {code} is not supported; convert the clip to BT.709")
+    return _MATRICES[code]
+
+
+def _nearest(picture: Any, matrix: Matrix) -> tuple[Layout, str | None]:
+    """The stored planes' layout, and the format to convert to first (None: as it is)."""
+    form = picture.format
+    is_full = int(picture.color_range) == _FULL_RANGE or form.name.startswith("yuvj")
+    if form.is_rgb or form.has_palette or form.is_bayer:
+        return Layout(1, 1, 8, matrix, is_full_range=True), "yuv444p"
+    bits = 8 if form.components[0].bits == 8 else 10
+    suffix = "" if bits == 8 else "10le"
+    if len(form.components) < 3:
+        return Layout(2, 2, bits, matrix, is_full), f"yuv420p{suffix}"
+    step_x, step_y = 1024 // form.chroma_width(1024), 1024 // form.chroma_height(1024)
+    layout = Layout(step_x, step_y, bits, matrix, is_full)
+    name = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "440", (4, 1): "411", (4, 4): "410"}[step_x, step_y]
+    target = f"yuv{name}p{suffix}"
+    return layout, None if form.name in (target, target.replace("yuv", "yuvj")) else target
+
+
+def _read_tags(picture: Any, layout: Layout) -> ColorTags:
+    """The picture's own tags; of what was RGB, the ones that its planes were made with."""
+    if picture.format.is_rgb or picture.format.has_palette:
+        code = 1 if layout.matrix is Matrix.BT709 else 6
+        return ColorTags(code, _FULL_RANGE, int(picture.color_primaries), int(picture.color_trc))
+    color_range = _FULL_RANGE if layout.is_full_range else int(picture.color_range)
+    return ColorTags(int(picture.colorspace), color_range, int(picture.color_primaries), int(picture.color_trc))
+
+
+def _shape(picture: Any) -> tuple[int, int, str]:
+    return picture.width, picture.height, picture.format.name
+
+
+def _show(shape: tuple[int, int, str]) -> str:
+    return f"{shape[0]} x {shape[1]} {shape[2]}"
+
+
+def _read_pts(container: Any, picture: Any, index: int, info: ClipInfo) -> int | None:
+    if picture.pts is None and container.format.name in ("h264", "hevc", "m4v", "mpegvideo"):
+        return round(index / (info.rate * info.time_base))
+    pts: int | None = picture.pts
+    return pts
+
+
+def _check_pts(pts: int | None, last: int | None, where: str) -> int:
+    if pts is None:
+        raise ClipError(f"{where} has no time stamp; remux the clip, for example to MP4")
+    if last is not None and pts <= last:
+        raise ClipError(f"{where} is not later than the frame before it ({pts} after {last}); remux the clip")
+    return pts
+
+
+def _read_planes(picture: Any, orientation: Orientation, layout: Layout) -> Planes:
+    stored, name = _nearest(picture, layout.matrix)
+    if picture.format.is_rgb or picture.format.has_palette:
+        planes = rgb_to_planes(picture.to_ndarray(format="rgb24"), stored)
+    elif len(picture.format.components) < 3:
+        planes = _read_gray(picture, stored)
+    else:
+        planes = _copy_planes(picture.reformat(format=name) if name else picture, stored)
+    if _needs_444(stored, picture, orientation):
+        planes, _ = to_444(planes, stored)
+    luma, cb, cr = (orientation.turn(plane) for plane in planes)
+    return luma, cb, cr
+
+
+def _read_gray(picture: Any, layout: Layout) -> Planes:
+    """Gray with neutral chroma. Gray above 10 bits comes through 16 bits, whose upper ten are kept."""
+    luma = picture.to_ndarray(format="gray") if layout.bits == 8 else picture.to_ndarray(format="gray16le") >> 6
+    size = (-(-picture.height // 2), -(-picture.width // 2))
+    chroma = np.full(size, layout.middle, layout.dtype)
+    return luma.astype(layout.dtype), chroma, chroma.copy()
+
+
+def _copy_planes(picture: Any, layout: Layout) -> Planes:
+    luma, cb, cr = (_copy_plane(plane, layout) for plane in picture.planes[:3])
+    return luma, cb, cr
+
+
+def _copy_plane(plane: Any, layout: Layout) -> Array:
+    """A plane without its padding; a negative line size means that the last line comes first."""
+    samples = np.frombuffer(plane, np.uint8).reshape(plane.height, -1)
+    if plane.line_size < 0:
+        samples = samples[::-1]
+    return np.ascontiguousarray(samples[:, : plane.width * layout.dtype().itemsize]).view(layout.dtype)

@@ -1,0 +1,231 @@
+"""Writing video: H.264 in MP4, every frame at its own time, the sound's packets as they are; whole or not at all.
+
+Planes are encoded in the layout they have, 4:2:0, 4:2:2 or 4:4:4 of 8 or 10 bits. Where H.264 cannot hold it (other
+chroma steps, odd sizes of subsampled pictures) chroma samples are repeated to 4:4:4, which changes no sample. Rotation
+is not written: pictures are upright. x264 runs with a fixed number of threads and without mbtree, so that it gives the
+same pictures from run to run.
+"""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+
+from errors import ClipError
+from vision.planes import Array, Layout, Matrix, Planes, rgb_to_planes, to_444
+from vision.video_format import ColorTags, VideoFormat
+from vision.whole import Whole
+
+X264 = {"threads": "2", "lookahead-threads": "1", "mbtree": "0"}
+AAC_SAMPLES = 1024
+_FORMATS = {(2, 2): "yuv420p", (2, 1): "yuv422p", (1, 1): "yuv444p"}
+
+
+def footage_format(size: tuple[int, int], rate: Fraction) -> VideoFormat:
+    """The format of made footage of `size` (height, width): 4:2:0, 8 bits, BT.709, limited range; PTS count frames."""
+    layout = Layout(2, 2, 8, Matrix.BT709, is_full_range=False)
+    time_base = 1 / rate
+    return VideoFormat(*size, layout, ColorTags(1, 1, 1, 1), Fraction(1), time_base, rate)
+
+
+class VideoWriter:
+    """Writes one video; the file appears whole at the end of the `with` block, after an error not at all.
+
+    Frames come in order of presentation, by `write` as planes of the format's layout or by `write_rgb`. `sound` names a
+    clip whose sound is copied packet for packet; `write_sound` encodes samples instead. `metadata` goes into the
+    container. Raises ClipError for a sound that MP4 cannot hold.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        form: VideoFormat,
+        *,
+        crf: int,
+        sound: Path | None = None,
+        metadata: dict[str, str] | None = None,
+        preset: str = "medium",
+    ) -> None:
+        self._form = form
+        self._whole = Whole(path)
+        self._durations: dict[int, int] = {}
+        self._sound = _SoundCopy(sound) if sound is not None else None
+        rates = [stream.time_base.denominator for stream in self._sound.streams] if self._sound else []
+        self._container = _open(self._whole.open(), form.time_base, rates)
+        try:
+            self._container.metadata.update(metadata or {})
+            self._stream = _add_video(self._container, form, crf, preset)
+            if self._sound is not None:
+                self._sound.add_to(self._container)
+        except BaseException:
+            self._close(keep=False)
+            raise
+
+    def write(self, planes: Planes, pts: int, duration: int | None = None) -> None:
+        """Encode a picture's planes, shown at `pts` and, where it is known, for `duration` units of the time base."""
+        planes, layout = _fit(planes, self._form.layout)
+        picture = _to_picture(planes, layout)
+        # The stream's time base is one over a whole number, the format's may not be.
+        picture.pts = pts * self._form.time_base.numerator
+        picture.time_base = Fraction(1, self._form.time_base.denominator)
+        if duration is not None:
+            self._durations[picture.pts] = duration * self._form.time_base.numerator
+        self._mux(self._stream.encode(picture))
+
+    def write_rgb(self, picture: Array, pts: int, duration: int | None = None) -> None:
+        """Encode an RGB uint8 picture (H, W, 3)."""
+        self.write(rgb_to_planes(picture, self._form.layout), pts, duration)
+
+    def write_sound(self, samples: Array, rate: int) -> None:
+        """Encode mono sound, float32 (n,) in [-1, 1] at `rate` a second, as AAC. Before the first frame, and once."""
+        stream = self._container.add_stream("aac", rate=rate, layout="mono")
+        for start in range(0, len(samples), AAC_SAMPLES):
+            piece = np.ascontiguousarray(samples[None, start : start + AAC_SAMPLES], np.float32)
+            frame = av.AudioFrame.from_ndarray(piece, format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
+            self._container.mux(stream.encode(frame))
+        self._container.mux(stream.encode(None))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        is_done = False
+        try:
+            if kind is None:
+                self._finish()
+                is_done = True
+        finally:
+            self._close(keep=is_done)
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            packet.duration = self._durations.pop(packet.pts, packet.duration)
+            if self._sound is not None:
+                self._sound.copy_until(packet.dts * packet.time_base)
+            self._container.mux(packet)
+
+    def _finish(self) -> None:
+        self._mux(self._stream.encode(None))
+        if self._sound is not None:
+            self._sound.copy_until(None)
+
+    def _close(self, *, keep: bool) -> None:
+        try:
+            if self._sound is not None:
+                self._sound.close()
+            self._container.close()
+        except BaseException:
+            keep = False
+            raise
+        finally:
+            self._whole.close(keep=keep)
+
+
+class _SoundCopy:
+    """The sound streams of a clip, copied without decoding."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        options = {"protocol_whitelist": "file"}
+        self._container = av.open(str(path.absolute()), metadata_errors="replace", options=options)
+        self.streams = list(self._container.streams.audio)
+        self._packets = self._container.demux(*self.streams) if self.streams else iter(())
+        self._waiting: Any = None
+        self._outs: dict[int, Any] = {}
+
+    def add_to(self, container: Any) -> None:
+        for stream in self.streams:
+            name = stream.codec_context.name if stream.codec_context else "unknown"
+            if name not in container.supported_codecs:
+                raise ClipError(f"{self._path}: MP4 cannot hold its sound ({name}); convert the clip's sound to AAC")
+            self._outs[stream.index] = container.add_stream_from_template(stream)
+        self._target = container
+
+    def copy_until(self, seconds: Fraction | None) -> None:
+        """Mux the packets that start before a time (None: all that are left)."""
+        while (packet := self._waiting or self._next()) is not None:
+            self._waiting = packet
+            if seconds is not None and packet.dts * packet.time_base > seconds:
+                return
+            packet.stream = self._outs[packet.stream_index]
+            self._target.mux(packet)
+            self._waiting = None
+
+    def close(self) -> None:
+        self._container.close()
+
+    def _next(self) -> Any:
+        try:
+            # The empty packet at the end is for flushing a decoder.
+            return next((packet for packet in self._packets if packet.dts is not None), None)
+        except av.FFmpegError as error:
+            raise ClipError(f"{self._path}: its sound is damaged ({error.strerror}); copy the clip again") from error
+
+
+def _open(path: Path, time_base: Fraction, sound_scales: list[int]) -> Any:
+    """Open the container with time scales that hold every time stamp and start exactly."""
+    scale = time_base.denominator
+    common = math.lcm(scale, *sound_scales)
+    options = {
+        "video_track_timescale": str(scale),
+        "movie_timescale": str(common if common < 2**31 else scale),
+        "use_editlist": "1",
+        "movflags": "+faststart",
+        "fflags": "+bitexact",
+    }
+    return av.open(str(path.absolute()), "w", format="mp4", options=options)
+
+
+def _add_video(container: Any, form: VideoFormat, crf: int, preset: str) -> Any:
+    layout = _fit_layout(form)
+    params = ":".join(f"{key}={value}" for key, value in X264.items())
+    stream = container.add_stream(
+        "libx264", rate=form.rate, options={"crf": str(crf), "preset": preset, "x264-params": params}
+    )
+    stream.width, stream.height, stream.pix_fmt = form.width, form.height, _pixel_format(layout)
+    context = stream.codec_context
+    context.time_base = Fraction(1, form.time_base.denominator)
+    context.sample_aspect_ratio = form.sample_aspect_ratio
+    context.colorspace, context.color_range = form.color.matrix, form.color.range
+    context.color_primaries, context.color_trc = form.color.primaries, form.color.transfer
+    context.thread_count = int(X264["threads"])
+    return stream
+
+
+def _is_held(form: VideoFormat) -> bool:
+    """Whether H.264 can hold pictures of this layout and size as they are."""
+    steps = (form.layout.step_x, form.layout.step_y)
+    return steps in _FORMATS and form.width % steps[0] == 0 and form.height % steps[1] == 0
+
+
+def _fit_layout(form: VideoFormat) -> Layout:
+    return form.layout if _is_held(form) else replace(form.layout, step_x=1, step_y=1)
+
+
+def _fit(planes: Planes, layout: Layout) -> tuple[Planes, Layout]:
+    height, width = planes[0].shape
+    is_whole = height % layout.step_y == 0 and width % layout.step_x == 0
+    if (layout.step_x, layout.step_y) in _FORMATS and is_whole:
+        return planes, layout
+    return to_444(planes, layout)
+
+
+def _pixel_format(layout: Layout) -> str:
+    return _FORMATS[layout.step_x, layout.step_y] + ("" if layout.bits == 8 else "10le")
+
+
+def _to_picture(planes: Planes, layout: Layout) -> Any:
+    height, width = planes[0].shape
+    picture = av.VideoFrame(width, height, _pixel_format(layout))
+    for plane, samples in zip(picture.planes, planes, strict=True):
+        lines = np.frombuffer(plane, layout.dtype).reshape(plane.height, -1)
+        lines[:, : plane.width] = samples
+    return picture
