@@ -44,7 +44,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """The same for a folder: yield an empty one beside `path`; an older `path` goes only when the new one is complete."""
+    """The same for a folder: yield an empty one beside `path`; an older `path` goes when the new one is complete."""
     partial = path.with_name(f".{path.name}.partial")
     old = path.with_name(f".{path.name}.old")
     for left_over in (partial, old):

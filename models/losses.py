@@ -1,0 +1,36 @@
+"""How far a reconstruction is from its face, inside the face mask."""
+
+from torch import Tensor
+from torch.nn import functional
+
+_WINDOW = 7
+_C1, _C2 = 0.01**2, 0.03**2  # Wang et al. 2004, for pictures in [0, 1]
+
+
+def dssim(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
+    """(1 - SSIM) / 2 of each picture inside its mask: (N,), 0 is equal. Wang et al. 2004, with a flat 7x7 window.
+
+    pictures, faces: (N, 3, H, W) in [0, 1]; masks: (N, 1, H, W). What lies outside the masks has no part in it.
+    """
+    x, y = pictures * masks, faces * masks
+    mean_x, mean_y = _blur(x), _blur(y)
+    var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
+    covariance = _blur(x * y) - mean_x * mean_y
+    luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
+    structure = (2 * covariance + _C2) / (var_x + var_y + _C2)
+    return masked_mean((1 - luminance * structure) / 2, masks)
+
+
+def l1(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
+    """Mean absolute difference of each picture inside its mask: (N,). Shapes as in `dssim`."""
+    return masked_mean((pictures - faces).abs(), masks)
+
+
+def masked_mean(values: Tensor, masks: Tensor) -> Tensor:
+    """Mean of (N, C, H, W) over channels and pixels, weighted by (N, 1, H, W): (N,)."""
+    weighted = (values.mean(1, keepdim=True) * masks).sum((1, 2, 3))
+    return weighted / masks.sum((1, 2, 3)).clamp_min(1)
+
+
+def _blur(x: Tensor) -> Tensor:
+    return functional.avg_pool2d(x, _WINDOW, stride=1, padding=_WINDOW // 2, count_include_pad=False)

@@ -1,0 +1,258 @@
+"""An identity's clips, detections, sampled frames and edits -> its tracks (every frame), its face set (PNG crops)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from errors import FaceError, one_line_errors
+from stages.params import Align, pick, read_key, read_params
+from vision.alignment import align_face, align_view, estimate_pose, transform
+from vision.bridge import TrackedFace, bridge_gaps
+from vision.crops import crop_picture, encode_png, measure_sharpness
+from vision.edits import Edit, find_edited, read_edits
+from vision.faceset import FacesetWriter
+from vision.masks import draw_mask, face_outline
+from vision.mesh_regions import eye_open, mouth_open
+from vision.people import Candidate, Look, Verdict, choose_person, describe_face
+from vision.tables import (
+    DETECTIONS,
+    FACESET,
+    FRAMES,
+    SHOTS,
+    TRACKS,
+    TableWriter,
+    make_table,
+    matrix,
+    points,
+    read_batches,
+    read_table,
+)
+from vision.tracking import assign_tracks
+from vision.video_read import Frame, probe_clip, read_frames
+from vision.whole import whole_folder
+
+MAX_GAP_S = 0.3  # of the detector, over which a track is followed and its landmarks interpolated
+LOOKS, LOOK_PX, LOOK_COVERAGE = 12, 96, 0.6  # a track's look: sum over so many faces, of views of this size
+
+Verdicts = dict[tuple[str, int], Verdict]
+Row = dict[str, object]
+_WITHOUT_MESH = [column.name for column in DETECTIONS.columns if column.name != "mesh"]
+_SHARED = [c.name for c in FACESET.columns if c.name not in ("picture", "landmarks", "sharpness", "reason")]
+
+
+def align(
+    clips: Path,
+    shots: Path,
+    frames: Path,
+    detections: Path,
+    edits: Path,
+    tracks: Path,
+    faceset: Path,
+    params: Align,
+) -> None:
+    """Follow every face, choose the person's tracks, write all tracks and the crops of the sampled frames.
+
+    Raises FaceError where no sampled frame shows the person.
+    """
+    faces = _follow_faces(clips, read_table(detections, DETECTIONS, _WITHOUT_MESH), read_table(shots, SHOTS), params)
+    verdicts = _judge_tracks(clips, faces, params) | _judge_by_hand(faces, read_edits(edits))
+    sampled = read_table(frames, FRAMES)
+    with TableWriter(tracks, TRACKS) as writer, whole_folder(faceset) as folder:
+        crops = FacesetWriter(folder)
+        for clip, clip_frames in sampled.groupby("clip", sort=True):
+            clip_faces = _read_faces(detections, faces[faces["clip"] == clip])
+            max_gap = _max_gap(clips / str(clip))
+            rows = _make_rows(bridge_gaps(clip_faces, max_gap), clip_frames, verdicts, params.crop_px)
+            _write_clip(clips / str(clip), rows, clip_frames, writer, crops, params.crop_px)
+        crops.close()
+        if not crops.n_faces:
+            raise FaceError(_describe_lack(clips, faces, verdicts))
+    print(f"align: {crops.n_faces} faces in the face set; {_count(verdicts)}", flush=True)
+
+
+def _follow_faces(clips: Path, detections: pd.DataFrame, shots: pd.DataFrame, params: Align) -> pd.DataFrame:
+    """The detections without their mesh, each with its track and shot."""
+    pieces = []
+    for clip, faces in detections.groupby("clip", sort=True):
+        of_clip = shots[shots["clip"] == clip]
+        track = assign_tracks(faces, of_clip, params.min_overlap, _max_gap(clips / str(clip)))
+        pieces.append(faces.assign(track=track))
+    return pd.concat(pieces) if pieces else detections.assign(track=0)
+
+
+def _max_gap(path: Path) -> int:
+    return round(MAX_GAP_S * probe_clip(path).rate)
+
+
+def _judge_tracks(clips: Path, faces: pd.DataFrame, params: Align) -> Verdicts:
+    """A verdict by length and look for every (clip, track)."""
+    verdicts: Verdicts = {}
+    candidates: list[Candidate] = []
+    for clip, of_clip in faces.groupby("clip", sort=True):
+        path = clips / str(clip)
+        min_frames = min(params.min_track_s * probe_clip(path).rate, of_clip["frame"].nunique())
+        looks = _describe_tracks(path, of_clip)
+        for track, rows in of_clip.groupby("track"):
+            first, end = int(rows["frame"].min()), int(rows["frame"].max()) + 1
+            if end - first < min_frames:
+                verdicts[str(clip), track] = Verdict(False, f"short ({end - first} frames)")
+            else:
+                weight = float((rows["y2"] - rows["y1"]).sum())
+                candidates.append(Candidate(str(clip), track, first, end, weight, looks[track]))
+    chosen = choose_person(candidates)
+    return verdicts | {(c.clip, c.track): verdict for c, verdict in zip(candidates, chosen, strict=True)}
+
+
+def _describe_tracks(path: Path, faces: pd.DataFrame) -> dict[int, Look]:
+    """The summed look of each track of a clip, from a few of its faces; the clip is decoded once."""
+    wanted = pd.concat([rows.iloc[_spread(len(rows))] for _, rows in faces.groupby("track")])
+    by_frame = {frame: list(rows.itertuples()) for frame, rows in wanted.groupby("frame")}
+    looks: dict[int, Look] = {}
+    for frame in read_frames(path):
+        for row in by_frame.get(frame.index, ()):
+            to_view = align_view(points(row.five), "five", LOOK_PX, LOOK_COVERAGE)
+            look = describe_face(crop_picture(frame.to_rgb(), to_view, LOOK_PX))
+            looks[row.track] = looks.get(row.track, 0) + look
+    return looks
+
+
+def _spread(n: int) -> list[int]:
+    """Up to LOOKS indices, evenly over n rows."""
+    return sorted({int(i) for i in np.linspace(0, n - 1, LOOKS)})
+
+
+def _judge_by_hand(faces: pd.DataFrame, edits: list[Edit]) -> Verdicts:
+    """What the edits say of tracks; what shares frames with a track used by hand is ignored, unless it is one too."""
+    verdicts: Verdicts = {}
+    for edit in edits:
+        for clip, track in _tracks_of(faces[find_edited(edit, faces)]):
+            verdicts[clip, track] = Verdict(edit.is_used, "by hand")
+    for clip, track in [key for key, verdict in verdicts.items() if verdict.is_used]:
+        of_clip = faces[faces["clip"] == clip]
+        its_frames = of_clip.loc[of_clip["track"] == track, "frame"]
+        for other in _tracks_of(of_clip[of_clip["frame"].isin(its_frames)]):
+            verdicts.setdefault(other, Verdict(False, "beside a face used by hand"))
+    return verdicts
+
+
+def _tracks_of(faces: pd.DataFrame) -> list[tuple[str, int]]:
+    return sorted({(str(clip), int(track)) for clip, track in zip(faces["clip"], faces["track"], strict=True)})
+
+
+def _read_faces(detections: Path, tracked: pd.DataFrame) -> Iterator[TrackedFace]:
+    """One clip's faces with their landmarks, in order of frames. `tracked`: its rows with the column `track`."""
+    track_of = {(row.frame, row.face): row.track for row in tracked.itertuples()}
+    clip = tracked["clip"].iloc[0] if len(tracked) else None
+    for batch in read_batches(detections, DETECTIONS):
+        for row in batch[batch["clip"] == clip].itertuples():
+            track = track_of[row.frame, row.face]
+            if row.mesh is None:
+                yield TrackedFace(row.frame, track, "five", points(row.five))
+            else:
+                yield TrackedFace(row.frame, track, "mesh", np.asarray(row.mesh, np.float32).reshape(-1, 3))
+
+
+def _make_rows(
+    faces: Iterator[TrackedFace], frames: pd.DataFrame, verdicts: Verdicts, crop_px: int
+) -> Iterator[tuple[int, Row]]:
+    """(frame, row of the tracks table) for each face of a clip. `frames`: the clip's rows of the frames table."""
+    of_frame = frames.set_index("frame")
+    for face in faces:
+        frame = of_frame.loc[face.frame]
+        verdict = verdicts[frame["clip"], face.track]
+        matrix = align_face(face.landmarks, face.kind, crop_px)
+        yaw, pitch, roll = estimate_pose(face.landmarks, face.kind)
+        is_mesh = face.kind == "mesh"
+        yield (
+            face.frame,
+            {
+                **frame[["clip", "clip_sha256", "pts", "shot"]].to_dict(),
+                "frame": face.frame,
+                "track": face.track,
+                "is_used": verdict.is_used,
+                "reason": verdict.reason,
+                "is_bridged": face.is_bridged,
+                "kind": face.kind,
+                "landmarks": face.landmarks[:, :2].ravel(),
+                "frame_to_crop": matrix.ravel(),
+                "yaw": yaw,
+                "pitch": pitch,
+                "roll": roll,
+                "mouth_open": mouth_open(face.landmarks) if is_mesh else np.nan,
+                "eye_open": eye_open(face.landmarks) if is_mesh else np.nan,
+            },
+        )
+
+
+def _write_clip(
+    path: Path,
+    rows: Iterator[tuple[int, Row]],
+    frames: pd.DataFrame,
+    tracks: TableWriter,
+    crops: FacesetWriter,
+    crop_px: int,
+) -> None:
+    """Write a clip's rows of the tracks table, and the crops of its sampled frames; the clip is decoded once."""
+    sampled = set(frames.loc[frames["reason"] == "", "frame"])
+    waiting = next(rows, None)
+    for frame in read_frames(path):
+        of_frame: list[Row] = []
+        while waiting and waiting[0] == frame.index:
+            of_frame.append(waiting[1])
+            waiting = next(rows, None)
+        if of_frame:
+            tracks.write(make_table(of_frame, TRACKS))
+        if frame.index in sampled:
+            for row in of_frame:
+                if row["is_used"] and not row["is_bridged"]:
+                    crops.write(_make_face(frame, row, crop_px))
+
+
+def _make_face(frame: Frame, track: Row, crop_px: int) -> Row:
+    """The face set's record of a tracked face: its crop, and its landmarks in the crop's pixels."""
+    to_crop, kind = matrix(track["frame_to_crop"]), str(track["kind"])
+    crop = crop_picture(frame.to_rgb(), to_crop, crop_px)
+    outline = face_outline(points(track["landmarks"]), kind, to_crop, crop_px)
+    mask = draw_mask(transform(to_crop, outline), (crop_px, crop_px))
+    return {name: track[name] for name in _SHARED} | {
+        "picture": encode_png(crop),
+        "landmarks": transform(to_crop, points(track["landmarks"])).ravel(),
+        "sharpness": measure_sharpness(crop, mask),
+        "reason": "",
+    }
+
+
+def _describe_lack(clips: Path, faces: pd.DataFrame, verdicts: Verdicts) -> str:
+    reasons = sorted({verdict.reason for verdict in verdicts.values() if not verdict.is_used})
+    return (
+        f"{clips}: no face for the face set in {faces['frame'].size} detections and {len(verdicts)} tracks "
+        f"({'; '.join(reasons) or 'no sampled frame shows the person'}); choose a track by hand in edits/, "
+        "or lower the identity's interval_s or align.min_track_s"
+    )
+
+
+def _count(verdicts: Verdicts) -> str:
+    n_used = sum(verdict.is_used for verdict in verdicts.values())
+    return f"{n_used} tracks used, {len(verdicts) - n_used} ignored"
+
+
+def main() -> None:
+    with one_line_errors():
+        key = read_key("align")
+        params = read_params()
+        align(
+            clips=Path(pick(params.identities, "identities", key).clips),
+            shots=Path(f"data/sample/{key}/shots.parquet"),
+            frames=Path(f"data/sample/{key}/frames.parquet"),
+            detections=Path(f"data/detect/{key}/detections.parquet"),
+            edits=Path(f"edits/{key}/tracks.csv"),
+            tracks=Path(f"data/align/{key}/tracks.parquet"),
+            faceset=Path(f"data/align/{key}/faceset"),
+            params=params.align,
+        )
+
+
+if __name__ == "__main__":
+    main()

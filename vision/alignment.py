@@ -1,0 +1,106 @@
+"""Alignment: where a face lies, as the similarity transform from frame to crop, and how the head is turned.
+
+A crop is a head-wide square of 28 cm on a face of MediaPipe's canonical size. The model's *view* is the square in its
+middle whose side is `coverage_ratio` times the crop's.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.mesh_regions import STABLE_POINTS
+
+CROP_CM = 28.0
+CENTER_Y_CM = -1.2  # a little below the middle of the face: an open mouth needs the room
+
+# Eyes, nose, mouth corners, left first: (x, y, z) in centimetres of the same canonical face.
+_FIVE_CM = (
+    (-3.151, 2.624, 3.9),
+    (3.151, 2.624, 3.9),
+    (0.0, -1.127, 7.476),
+    (-2.456, -4.343, 4.284),
+    (2.456, -4.343, 4.284),
+)
+
+Points = NDArray[np.float32]
+Matrix = NDArray[np.float64]
+
+
+def canonical_landmarks(kind: str) -> NDArray[np.float64]:
+    """Where the points used for alignment lie in a perfect crop: (N, 2) in the unit square. `kind`: mesh or five."""
+    x, y, _ = _canonical_cm(kind).T
+    return np.stack([0.5 + x / CROP_CM, 0.5 - (y - CENTER_Y_CM) / CROP_CM], axis=1)
+
+
+def estimate_similarity(points: NDArray[np.floating], targets: NDArray[np.floating]) -> Matrix:
+    """The similarity (2x3) that brings `points` (N, 2) closest to `targets` (N, 2); Umeyama 1991, eq. 40-42."""
+    mean, target_mean = points.mean(0), targets.mean(0)
+    centered = points - mean
+    covariance = (targets - target_mean).T @ centered / len(points)
+    u, singular, vt = np.linalg.svd(covariance)
+    signs = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
+    scale = (singular * signs).sum() / centered.var(0).sum()
+    linear = scale * u @ np.diag(signs) @ vt
+    return np.column_stack([linear, target_mean - linear @ mean]).astype(np.float64)
+
+
+def align_face(landmarks: Points, kind: str, crop_px: int) -> Matrix:
+    """`frame_to_crop` (2x3) of a face from its landmarks in frame pixels: mesh (478, 2 or more) or five (5, 2)."""
+    targets = canonical_landmarks(kind) * crop_px - 0.5
+    return estimate_similarity(_stable(landmarks, kind), targets)
+
+
+def align_view(landmarks: Points, kind: str, size_px: int, coverage_ratio: float) -> Matrix:
+    """`frame_to_view` (2x3) of a face: its alignment, then the view of `size_px` in the crop's middle."""
+    return compose(view_matrix(size_px, coverage_ratio, size_px), align_face(landmarks, kind, size_px))
+
+
+def estimate_pose(landmarks: Points, kind: str) -> tuple[float, float, float]:
+    """Yaw, pitch, roll in degrees: scaled orthographic fit of the canonical face (DeMenthon and Davis 1995, POS)."""
+    points = _stable(landmarks, kind)
+    model = _canonical_cm(kind) * (1, -1, -1)  # y down and z away, as in pictures
+    affine, *_ = np.linalg.lstsq(model - model.mean(0), points - points.mean(0), rcond=None)
+    first, second = affine.T / np.linalg.norm(affine.T, axis=1, keepdims=True)
+    u, _, vt = np.linalg.svd(np.stack([first, second, np.cross(first, second)]))
+    rotation = u @ vt
+    nose = rotation @ (0, 0, -1)
+    yaw = np.arctan2(nose[0], -nose[2])
+    pitch = np.arctan2(-nose[1], np.hypot(nose[0], nose[2]))
+    roll = np.arctan2(rotation[1, 0], rotation[0, 0])
+    return float(np.degrees(yaw)), float(np.degrees(pitch)), float(np.degrees(roll))
+
+
+def view_matrix(crop_px: int, coverage_ratio: float, size_px: int) -> Matrix:
+    """`crop_to_view` (2x3): from pixels of the crop to those of the model's view of `size_px`."""
+    scale = size_px / (coverage_ratio * crop_px)
+    shift = (scale - 1) * 0.5 + (1 - 1 / coverage_ratio) * 0.5 * size_px
+    return np.array([[scale, 0, shift], [0, scale, shift]], np.float64)
+
+
+def invert(matrix: Matrix) -> Matrix:
+    """The inverse of a 2x3 matrix."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.column_stack([linear, -linear @ matrix[:, 2]])
+
+
+def compose(second: Matrix, first: Matrix) -> Matrix:
+    """The 2x3 matrix that applies `first`, then `second`."""
+    return np.column_stack([second[:, :2] @ first[:, :2], second[:, :2] @ first[:, 2] + second[:, 2]])
+
+
+def transform(matrix: Matrix, points: NDArray[np.floating]) -> Points:
+    """Points (N, 2) through a 2x3 matrix."""
+    return (points @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
+
+
+def scale_of(matrix: Matrix) -> float:
+    """Length of a unit step after a similarity transform."""
+    return float(np.hypot(matrix[0, 0], matrix[1, 0]))
+
+
+def _canonical_cm(kind: str) -> NDArray[np.float64]:
+    return np.array(list(STABLE_POINTS.values()) if kind == "mesh" else _FIVE_CM, np.float64)
+
+
+def _stable(landmarks: Points, kind: str) -> NDArray[np.float64]:
+    chosen = landmarks[list(STABLE_POINTS)] if kind == "mesh" else landmarks
+    return chosen[:, :2].astype(np.float64)

@@ -1,0 +1,52 @@
+"""Cutting a crop out of a picture with the right filter, measuring it, and its PNG."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import TableError
+from vision.alignment import Matrix, scale_of
+
+Picture = NDArray[np.uint8]
+
+
+def crop_picture(picture: Picture, matrix: Matrix, size_px: int) -> Picture:
+    """The square of `size_px` that `matrix` (picture to crop, 2x3) cuts out; the border is repeated outside.
+
+    Enlarging is bicubic; before shrinking, the picture is blurred as much as the smaller grid cannot hold.
+    """
+    scale = scale_of(matrix)
+    source = picture if scale >= 1 else _blur_for(picture, scale)
+    crop: Picture = cv2.warpAffine(
+        source, matrix, (size_px, size_px), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    return crop
+
+
+def _blur_for(picture: Picture, scale: float) -> Picture:
+    """Blur with the Gaussian that takes a pixel of width 1 to one of width 1 / scale."""
+    sigma = 0.5 * float(np.sqrt(1 / scale**2 - 1))
+    return cv2.GaussianBlur(picture, (0, 0), sigma) if sigma > 0.2 else picture
+
+
+def measure_sharpness(picture: Picture, mask: NDArray[np.float32]) -> float:
+    """Variance of the Laplacian of the luma where `mask` is at least one half."""
+    laplacian = cv2.Laplacian(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.CV_32F)
+    inside = laplacian[mask >= 0.5]
+    return float(inside.var()) if inside.size else 0.0
+
+
+def encode_png(picture: Picture) -> bytes:
+    """RGB uint8 (H, W, 3) or one channel (H, W) -> PNG bytes."""
+    stored = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR) if picture.ndim == 3 else picture
+    is_done, data = cv2.imencode(".png", stored)
+    assert is_done
+    return data.tobytes()
+
+
+def decode_png(data: bytes) -> Picture:
+    """PNG bytes -> RGB uint8 (H, W, 3), or (H, W) where it has one channel. Raises TableError."""
+    stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if stored is None:
+        raise TableError("a stored picture is damaged; rerun the stage that wrote it")
+    return (cv2.cvtColor(stored, cv2.COLOR_BGR2RGB) if stored.ndim == 3 else stored).astype(np.uint8)

@@ -1,0 +1,58 @@
+"""Masks of a face from its landmarks: the outline as a polygon, drawn, shrunk and feathered."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.alignment import CENTER_Y_CM, CROP_CM, Matrix, Points, invert, transform
+from vision.mesh_regions import OUTLINE
+
+# Half axes of the ellipse that stands in for the outline where only five points are known, and its middle, centimetres.
+_ELLIPSE_CM = (7.2, 8.8)
+_ELLIPSE_Y_CM = -0.6
+_SUBPIXEL_BITS = 4
+
+
+def face_outline(landmarks: Points, kind: str, frame_to_crop: Matrix, crop_px: int) -> Points:
+    """The face's outline as a convex polygon (N, 2) in frame pixels; for `five`, an ellipse of the canonical face."""
+    if kind == "mesh":
+        points = landmarks[list(OUTLINE), :2].astype(np.float32)
+    else:
+        points = transform(invert(frame_to_crop), _canonical_ellipse() * crop_px - 0.5)
+    hull: Points = cv2.convexHull(points)[:, 0, :]
+    return hull
+
+
+def draw_mask(outline: Points, size: tuple[int, int]) -> NDArray[np.float32]:
+    """The polygon filled: float32 (H, W), 1 inside, antialiased. `size`: (height, width)."""
+    mask = np.zeros(size, np.uint8)
+    fixed = np.round(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+    return mask.astype(np.float32) / 255
+
+
+def soften_mask(mask: NDArray[np.float32], erosion_px: float, feather_px: float) -> NDArray[np.float32]:
+    """Shrink a mask by `erosion_px` and blur its edge over about `feather_px`; it never grows past where it was.
+
+    The edge's blur is as wide inward as outward; the mask is shrunk by half of it more, and cut to its old support.
+    """
+    inward = erosion_px + feather_px / 2
+    soft = _erode(mask, inward)
+    if feather_px > 0:
+        soft = cv2.GaussianBlur(soft, (0, 0), max(feather_px / 4, 0.1), borderType=cv2.BORDER_CONSTANT)
+    return np.minimum(soft, mask).astype(np.float32)
+
+
+def _erode(mask: NDArray[np.float32], radius_px: float) -> NDArray[np.float32]:
+    """Shrink by a radius that need not be whole: the distance to the outside, clipped to one pixel's ramp."""
+    padded = np.pad((mask >= 0.5).astype(np.uint8), 1)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    return np.clip(distance - radius_px, 0, 1) if radius_px > 0 else mask
+
+
+def _canonical_ellipse() -> Points:
+    """48 points in the unit square of the crop."""
+    angles = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    x = 0.5 + _ELLIPSE_CM[0] * np.cos(angles) / CROP_CM
+    y = 0.5 - (_ELLIPSE_Y_CM - CENTER_Y_CM + _ELLIPSE_CM[1] * np.sin(angles)) / CROP_CM
+    return np.stack([x, y], axis=1).astype(np.float32)

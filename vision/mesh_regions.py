@@ -1,0 +1,62 @@
+"""What the 478 points of the face mesh are: outline, eyes, lips, and the points that expression moves least.
+
+Indices are those of MediaPipe's face mesh (Apache-2.0); left is as seen in the picture.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+OUTLINE = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+# (outer corner, inner corner, three points of the upper lid, the three of the lower lid below them)
+LEFT_EYE = (33, 133, (160, 159, 158), (144, 145, 153))
+RIGHT_EYE = (263, 362, (387, 386, 385), (373, 374, 380))
+MOUTH_CORNERS = (61, 291)
+UPPER_INNER_LIP = (82, 13, 312)
+LOWER_INNER_LIP = (87, 14, 317)
+
+# Point -> (x, y, z) in centimetres of MediaPipe's canonical face: x to the right, y up, z to the viewer.
+STABLE_POINTS = {
+    10: (0.0, 8.262, 4.482),
+    151: (0.0, 6.545, 5.027),
+    9: (0.0, 4.886, 5.385),
+    168: (0.0, 3.271, 5.236),
+    6: (0.0, 2.473, 5.789),
+    197: (0.0, 1.728, 6.317),
+    195: (0.0, 1.059, 6.775),
+    5: (0.0, 0.366, 7.243),
+    4: (0.0, -0.463, 7.587),
+    2: (0.0, -2.089, 6.058),
+    98: (-1.406, -1.714, 5.241),
+    327: (1.406, -1.714, 5.241),
+    33: (-4.446, 2.664, 3.173),
+    133: (-1.856, 2.585, 3.758),
+    362: (1.856, 2.585, 3.758),
+    263: (4.446, 2.664, 3.173),
+    127: (-7.743, 2.365, -2.005),
+    356: (7.743, 2.365, -2.005),
+    234: (-7.664, 0.673, -2.436),
+    454: (7.664, 0.673, -2.436),
+}
+
+
+def mouth_open(mesh: NDArray[np.float32]) -> float:
+    """Gap of the inner lips over the mouth's width. `mesh`: (478, 3) pixels; depth makes it hold for turned heads."""
+    gap = _distance(mesh, UPPER_INNER_LIP, LOWER_INNER_LIP)
+    return gap / _distance(mesh, MOUTH_CORNERS[:1], MOUTH_CORNERS[1:])
+
+
+def eye_open(mesh: NDArray[np.float32]) -> float:
+    """Gap of the lids over the eye's width, mean of both eyes. `mesh`: (478, 3) pixels."""
+    ratios = [
+        _distance(mesh, upper, lower) / _distance(mesh, (outer,), (inner,))
+        for outer, inner, upper, lower in (LEFT_EYE, RIGHT_EYE)
+    ]
+    return sum(ratios) / len(ratios)
+
+
+def _distance(mesh: NDArray[np.float32], first: tuple[int, ...], second: tuple[int, ...]) -> float:
+    """Mean distance between points and their partners."""
+    return float(np.linalg.norm(mesh[list(first)] - mesh[list(second)], axis=1).mean())

@@ -1,0 +1,31 @@
+"""Packed faces, as training memory-maps them: uint8 (N, S, S, 4), RGB and face mask, S = view and margin."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from errors import TableError
+
+MARGIN_RATIO = 0.125  # on each side, of the view's side: room for moves and the random warp
+
+
+def stored_px(face_px: int) -> int:
+    """Side of a stored face whose view is `face_px`."""
+    return round(face_px * (1 + 2 * MARGIN_RATIO))
+
+
+def view_ratio() -> float:
+    """Side of the view / side of the stored face."""
+    return 1 / (1 + 2 * MARGIN_RATIO)
+
+
+def open_packed(path: Path) -> NDArray[np.uint8]:
+    """Memory-map a file of packed faces. Raises TableError."""
+    try:
+        faces: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: no packed faces that can be read ({error}); rerun the stage augment") from error
+    if faces.dtype != np.uint8 or faces.ndim != 4 or faces.shape[3] != 4 or not len(faces):
+        raise TableError(f"{path}: holds {faces.dtype} {faces.shape}, not packed faces; rerun the stage augment")
+    return faces

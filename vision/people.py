@@ -1,0 +1,82 @@
+"""Who is who: how alike two faces look, and which tracks show an identity's person."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.crops import Picture
+
+MIN_LIKENESS = 0.45  # of two tracks below which they show two people
+_GRID = 24
+
+Look = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A track in one clip: the frames it spans, [first_frame, end_frame), how much of the clips it fills, its look."""
+
+    clip: str
+    track: int
+    first_frame: int
+    end_frame: int
+    weight: float
+    look: Look
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a track shows the identity's person, and why."""
+
+    is_used: bool
+    reason: str
+
+
+def describe_face(view: Picture) -> Look:
+    """A unit vector of a face's look from its aligned view (square, RGB): local contrast of the luma, and color."""
+    small = cv2.resize(view, (_GRID, _GRID), interpolation=cv2.INTER_AREA)
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    contrast = lab[..., 0] - cv2.GaussianBlur(lab[..., 0], (0, 0), _GRID / 6)
+    color = cv2.resize(lab[..., 1:], (4, 4), interpolation=cv2.INTER_AREA).ravel()
+    return _unit(np.concatenate([_unit(contrast.ravel()), 0.5 * _unit(color - color.mean())]))
+
+
+def choose_person(candidates: list[Candidate]) -> list[Verdict]:
+    """A verdict for each candidate: the person is who fills most of the clips, and what looks like it.
+
+    Of two tracks that share frames only the one that fills more is used: nobody is in a frame twice.
+    """
+    if not candidates:
+        return []
+    anchor = max(candidates, key=lambda c: c.weight)
+    verdicts: dict[int, Verdict] = {}
+    taken: list[Candidate] = []
+    for index in sorted(range(len(candidates)), key=lambda i: -candidates[i].weight):
+        candidate = candidates[index]
+        verdicts[index] = _judge(candidate, likeness(anchor.look, candidate.look), taken)
+        if verdicts[index].is_used:
+            taken.append(candidate)
+    return [verdicts[index] for index in range(len(candidates))]
+
+
+def likeness(first: Look, second: Look) -> float:
+    """Cosine of two looks (or sums of them): 1 for the same, around 0 for strangers."""
+    return float(_unit(first) @ _unit(second))
+
+
+def _judge(candidate: Candidate, alike: float, taken: list[Candidate]) -> Verdict:
+    if alike < MIN_LIKENESS:
+        return Verdict(False, f"another person (likeness {alike:.2f})")
+    if any(_share_frames(candidate, other) for other in taken):
+        return Verdict(False, f"beside the person (likeness {alike:.2f})")
+    return Verdict(True, f"the person (likeness {alike:.2f})")
+
+
+def _share_frames(first: Candidate, second: Candidate) -> bool:
+    return first.clip == second.clip and first.first_frame < second.end_frame and second.first_frame < first.end_frame
+
+
+def _unit(vector: NDArray[np.float32]) -> Look:
+    return (vector / max(float(np.linalg.norm(vector)), 1e-9)).astype(np.float32)
