@@ -24,5 +24,5 @@ def hash_picture(planes: tuple[Array, ...]) -> str:
     for plane in planes:
         little_endian = plane.dtype.newbyteorder("<")
         digest.update(f"{plane.shape[0]} {plane.shape[1]} {8 * plane.dtype.itemsize}\n".encode())
-        digest.update(np.ascontiguousarray(plane, little_endian))
+        digest.update(np.ascontiguousarray(plane, little_endian).data)
     return digest.hexdigest()

@@ -6,8 +6,9 @@ What it takes and how, stated once:
   other files (HLS, DASH, concat), no still pictures or subtitles. What a file holds counts, not its name's ending.
 - Of several video streams the first that is no cover picture.
 - Frames keep their own planes. Formats that are not planar YUV are converted to the nearest that is: packed and
-  semi-planar YUV to planar with the same chroma, gray to 4:2:0 with neutral chroma, RGB and palettes to 4:4:4 of 8 bits
-  in full range; more than 10 bits become 10, and 9 become 10. Transparency is dropped. `ClipInfo.notes` says so.
+  semi-planar YUV to planar with the same chroma, gray (untagged: full range) to 4:2:0 with neutral chroma, RGB and
+  palettes to 4:4:4 of 8 bits in full range; above 8 bits all become 10. Transparency is dropped. `ClipInfo.notes` says
+  so.
 - An untagged matrix is BT.709 above 576 lines or from 1280 columns, BT.601 below. HDR transfers (PQ, HLG) are refused,
   since treating them as ordinary gamma would give wrong pictures.
 - A bare H.264 or HEVC stream has no times: they are made from its rate, and a note says so.
@@ -38,6 +39,9 @@ CONTAINERS = (
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 16
 IGNORED_SUFFIX = ".dvc"
+TS_PACKET_SIZES = (188, 192, 204)
+# What libav says in its log only, without an error, where data is damaged or missing.
+DAMAGE_WORDS = ("CRC mismatch", "ended prematurely", "partial file")
 
 _MATRICES = {
     1: Matrix.BT709,
@@ -50,7 +54,12 @@ _MATRICES = {
 }
 _UNSPECIFIED = (0, 2, 3)
 _FULL_RANGE = 2
+_N_PLANES = 3
 _HDR = {16: "PQ", 18: "HLG"}
+
+# Errors in libav's log must reach the captures below, each time that they occur.
+av.logging.set_level(av.logging.ERROR)
+av.logging.set_skip_repeated(False)
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,8 @@ def list_clips(folder: Path) -> list[Path]:
     for path in files:
         if path.is_dir():
             raise ClipError(f"{path}: is a folder; put the clips directly into {folder}")
+        if not path.name.isprintable():
+            raise ClipError(f"{folder}: the name {path.name!a} has characters that cannot be shown; rename it")
     if not files:
         raise ClipError(f"{folder}: holds no clip; put the person's clips there")
     return files
@@ -103,7 +114,7 @@ def probe_clip(path: Path) -> ClipInfo:
     """What a clip is, from its header and its first frame. Raises ClipError."""
     with _open(path) as container:
         stream = _pick_stream(container, path)
-        first = next(_decode(container, stream, path))
+        first = next(_Decoder(container, stream, path).pictures())
         return _describe(container, stream, first, path)
 
 
@@ -111,7 +122,7 @@ def read_frames(path: Path) -> Iterator[Frame]:
     """The frames of a clip in order of presentation, one at a time. Raises ClipError, for damage when it is reached."""
     with _open(path) as container:
         stream = _pick_stream(container, path)
-        pictures = _decode(container, stream, path)
+        pictures = _Decoder(container, stream, path).pictures()
         first = next(pictures)
         info = _describe(container, stream, first, path)
         orientation = _read_orientation(first, path)
@@ -132,11 +143,11 @@ def _open(path: Path) -> Iterator[Any]:
     _check_file(path)
     options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
     try:
-        container = av.open(str(path.absolute()), metadata_errors="replace", options=options)
+        with av.logging.Capture():
+            container = av.open(str(path.absolute()), metadata_errors="replace", options=options)
     except (av.FFmpegError, UnicodeError) as error:
-        raise ClipError(
-            f"{path}: no video that can be read ({_reason(error)}); give a video file such as MP4"
-        ) from error
+        reason = "its format is not read here" if isinstance(error, av.ArgumentError) else _reason(error)
+        raise ClipError(f"{path}: no video that can be read ({reason}); give a video file such as MP4") from error
     with container:
         yield container
 
@@ -177,39 +188,76 @@ def _check_size(width: int, height: int, path: Path) -> None:
         raise ClipError(f"{path}: {width} x {height} is too small; pictures need {MIN_SIDE} pixels a side")
 
 
-def _decode(container: Any, stream: Any, path: Path) -> Iterator[Any]:
-    """Decoded pictures in order of presentation, at least one. Raises ClipError at the first damage."""
-    n_frames = 0
-    seconds = 0.0
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-            pictures = packet.decode() if packet is not None else []
-        except (av.FFmpegError, MemoryError) as error:
-            raise ClipError(_damage(path, n_frames, seconds, _reason(error))) from error
-        if packet is None:
-            break
-        _check_packet(packet, path, n_frames, seconds)
-        for picture in pictures:
-            if picture.is_corrupt:
-                raise ClipError(_damage(path, n_frames, seconds, "decoded with errors"))
-            yield picture
-            n_frames += 1
-            seconds = picture.time or seconds
-    if not n_frames:
-        raise ClipError(f"{path}: holds no frame that can be decoded; copy or export the clip again")
+class _Decoder:
+    """Decodes one stream and stops at the first damage."""
 
+    def __init__(self, container: Any, stream: Any, path: Path) -> None:
+        self._container = container
+        self._stream = stream
+        self._path = path
+        self._packets = container.demux(stream)
+        self._n_packets = 0
+        self._n_frames = 0
+        self._last: Any = None
 
-def _check_packet(packet: Any, path: Path, n_frames: int, seconds: float) -> None:
-    if packet.is_corrupt:
-        raise ClipError(_damage(path, n_frames, seconds, "data is cut off"))
-    if packet.has_sidedata("encryption_info"):
-        raise ClipError(f"{path}: is encrypted; give a clip without copy protection")
+    def pictures(self) -> Iterator[Any]:
+        """Decoded pictures in order of presentation, at least one. Raises ClipError."""
+        while (pictures := self._next_pictures()) is not None:
+            for picture in pictures:
+                if picture.is_corrupt:
+                    raise self._damage("it decodes with errors only")
+                self._last = picture
+                yield picture
+                self._n_frames += 1
+        self._check_end()
 
+    def _next_pictures(self) -> list[Any] | None:
+        """The pictures that the next packet completes; None at the end. A packet is checked before it is decoded."""
+        with av.logging.Capture() as lines:
+            try:
+                packet = next(self._packets, None)
+                if packet is not None:
+                    self._check_packet(packet)
+                    pictures: list[Any] | None = packet.decode()
+                else:
+                    pictures = None
+            except (av.FFmpegError, MemoryError) as error:
+                raise self._damage(_reason(error)) from error
+        said = next((line for _, _, line in lines if any(word in line for word in DAMAGE_WORDS)), None)
+        if said is not None:
+            raise self._damage(said)
+        return pictures
 
-def _damage(path: Path, index: int, seconds: float, reason: str) -> str:
-    return f"{path}: frame {index} ({seconds:.2f} s) is damaged: {reason}; copy the clip again or cut it before there"
+    def _check_packet(self, packet: Any) -> None:
+        if packet.is_corrupt:
+            raise self._damage("its data is cut off")
+        if packet.has_sidedata("encryption_info"):
+            raise ClipError(f"{self._path}: is encrypted; give a clip without copy protection")
+        self._n_packets += packet.size > 0
+
+    def _check_end(self) -> None:
+        """Find what is missing at the end without an error: of a declared number, or of a transport packet."""
+        declared = self._stream.frames
+        if not self._n_frames:
+            raise ClipError(f"{self._path}: holds no frame that can be decoded; copy or export the clip again")
+        if self._n_packets < declared and self._ends_early():
+            raise self._damage(f"the file ends here, but declares {declared} frames")
+        if self._container.format.name == "mpegts" and all(self._container.size % size for size in TS_PACKET_SIZES):
+            raise self._damage("the file ends here, in the middle of a packet")
+
+    def _ends_early(self) -> bool:
+        """Whether the stream is longer than its frames; the number alone may count frames that an edit list hides."""
+        if self._last.pts is None or self._stream.duration is None:
+            return False
+        end = self._last.pts + (self._last.duration or 0)
+        return bool(end < (self._stream.start_time or 0) + self._stream.duration)
+
+    def _damage(self, reason: str) -> ClipError:
+        seconds = 0.0 if self._last is None else float(self._last.time or 0)
+        return ClipError(
+            f"{self._path}: frame {self._n_frames} (after {seconds:.2f} s) is damaged: {reason.strip()}; "
+            "copy the clip again or cut it before there"
+        )
 
 
 def _describe(container: Any, stream: Any, first: Any, path: Path) -> ClipInfo:
@@ -295,12 +343,12 @@ def _nearest(picture: Any, matrix: Matrix) -> tuple[Layout, str | None]:
     """The stored planes' layout, and the format to convert to first (None: as it is)."""
     form = picture.format
     is_full = int(picture.color_range) == _FULL_RANGE or form.name.startswith("yuvj")
-    if form.is_rgb or form.has_palette or form.is_bayer:
+    if _is_rgb(form):
         return Layout(1, 1, 8, matrix, is_full_range=True), "yuv444p"
     bits = 8 if form.components[0].bits == 8 else 10
     suffix = "" if bits == 8 else "10le"
-    if len(form.components) < 3:
-        return Layout(2, 2, bits, matrix, is_full), f"yuv420p{suffix}"
+    if len(form.components) < _N_PLANES:
+        return Layout(2, 2, bits, matrix, is_full or not picture.color_range), f"yuv420p{suffix}"
     step_x, step_y = 1024 // form.chroma_width(1024), 1024 // form.chroma_height(1024)
     layout = Layout(step_x, step_y, bits, matrix, is_full)
     name = {(1, 1): "444", (2, 1): "422", (2, 2): "420", (1, 2): "440", (4, 1): "411", (4, 4): "410"}[step_x, step_y]
@@ -308,9 +356,13 @@ def _nearest(picture: Any, matrix: Matrix) -> tuple[Layout, str | None]:
     return layout, None if form.name in (target, target.replace("yuv", "yuvj")) else target
 
 
+def _is_rgb(form: Any) -> bool:
+    return bool(form.is_rgb or form.has_palette or form.is_bayer)
+
+
 def _read_tags(picture: Any, layout: Layout) -> ColorTags:
     """The picture's own tags; of what was RGB, the ones that its planes were made with."""
-    if picture.format.is_rgb or picture.format.has_palette:
+    if _is_rgb(picture.format):
         code = 1 if layout.matrix is Matrix.BT709 else 6
         return ColorTags(code, _FULL_RANGE, int(picture.color_primaries), int(picture.color_trc))
     color_range = _FULL_RANGE if layout.is_full_range else int(picture.color_range)
@@ -342,9 +394,9 @@ def _check_pts(pts: int | None, last: int | None, where: str) -> int:
 
 def _read_planes(picture: Any, orientation: Orientation, layout: Layout) -> Planes:
     stored, name = _nearest(picture, layout.matrix)
-    if picture.format.is_rgb or picture.format.has_palette:
+    if _is_rgb(picture.format):
         planes = rgb_to_planes(picture.to_ndarray(format="rgb24"), stored)
-    elif len(picture.format.components) < 3:
+    elif len(picture.format.components) < _N_PLANES:
         planes = _read_gray(picture, stored)
     else:
         planes = _copy_planes(picture.reformat(format=name) if name else picture, stored)
@@ -363,7 +415,7 @@ def _read_gray(picture: Any, layout: Layout) -> Planes:
 
 
 def _copy_planes(picture: Any, layout: Layout) -> Planes:
-    luma, cb, cr = (_copy_plane(plane, layout) for plane in picture.planes[:3])
+    luma, cb, cr = (_copy_plane(plane, layout) for plane in picture.planes[:_N_PLANES])
     return luma, cb, cr
 
 
