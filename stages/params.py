@@ -173,7 +173,7 @@ class Params(_Section):
     """All of params.yaml, checked as a whole: sections, and what they say of each other."""
 
     seed: int = Field(ge=0, le=2**32 - 1)
-    identities: dict[Key, Identity] = Field(min_length=1)
+    identities: dict[Key, Identity]
     pairs: dict[Key, Pair]
     takes: dict[Key, Take]
     sample: Sample

@@ -1,0 +1,106 @@
+"""params.yaml and the files it names -> the constant data/check.txt, and name==version lines of deciding libraries.
+
+Every other stage depends on these files, so that a mistake stops here, before DVC touches an output of another stage.
+"""
+
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from errors import ClipError, ParamsError, one_line_errors
+from stages.params import Identity, Take, read_params
+from trust.consent import check_consent
+from vision.whole import whole_file
+
+EDITS = Path("edits")
+EDITS_HEADER = "clip_sha256,first_frame,end_frame,x,y,decision\n"
+# What decides the bits of align's, augment's and convert's pictures, and of train's weights.
+FACES_LIBRARIES = (
+    "albucore",
+    "albumentations",
+    "av",
+    "mediapipe",
+    "numpy",
+    "opencv-python-headless",
+    "pandas",
+    "pyarrow",
+)
+TORCH_LIBRARIES = ("numpy", "torch")
+
+
+def check(identities: Mapping[str, Identity], takes: Mapping[str, Take], data: Path) -> None:
+    """Check what params.yaml names, make missing edits/<identity>/tracks.csv, and write three files into `data`."""
+    check_files(identities, takes)
+    add_edits(identities, EDITS)
+    _write(data / "check.txt", "params.yaml is valid\n")
+    _write(data / "versions-faces.txt", _list_versions(FACES_LIBRARIES))
+    _write(data / "versions-torch.txt", _list_versions(TORCH_LIBRARIES))
+
+
+def check_files(identities: Mapping[str, Identity], takes: Mapping[str, Take]) -> None:
+    """Check that there are people, and that their clips and records exist. Raises an UnderstudyError."""
+    if not identities:
+        raise ParamsError(
+            "params.yaml: identities is empty; put a person's clips into clips/NAME and add an entry identities.NAME"
+        )
+    for name, identity in identities.items():
+        _check_clips(name, identity)
+        check_consent(name, identity.consent)
+    for name, take in takes.items():
+        _check_take(name, take)
+
+
+def add_edits(identities: Mapping[str, Identity], folder: Path) -> None:
+    """Make the table of a person's decisions by hand where there is none; one that exists is never touched."""
+    for name in identities:
+        path = folder / name / "tracks.csv"
+        if not path.exists():
+            _write(path, EDITS_HEADER)
+
+
+def _check_clips(name: str, identity: Identity) -> None:
+    where, folder = f"identities.{name}.clips", Path(identity.clips)
+    if not folder.is_dir():
+        raise ClipError(f"{where}: there is no folder {folder}; make it and put this person's clips into it")
+    if not any(file.is_file() and not file.name.startswith(".") for file in folder.iterdir()):
+        raise ClipError(f"{where}: the folder {folder} is empty; put this person's clips into it")
+    for clip in [] if identity.faceset == "all" else identity.faceset:
+        if not (folder / clip).is_file():
+            raise ClipError(
+                f"identities.{name}.faceset: there is no file {folder / clip}; put it there or mend the name"
+            )
+
+
+def _check_take(name: str, take: Take) -> None:
+    files = {"clip": take.clip}
+    if take.truth:
+        files |= {"truth.video": take.truth.video, "truth.table": take.truth.table}
+    for field, path in files.items():
+        if not Path(path).is_file():
+            raise ClipError(f"takes.{name}.{field}: there is no file {path}; put it there or mend the name")
+
+
+def _list_versions(libraries: tuple[str, ...]) -> str:
+    return "".join(f"{library}=={_version(library)}\n" for library in libraries)
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    with one_line_errors():
+        params = read_params()
+        check(params.identities, params.takes, Path("data"))
+
+
+if __name__ == "__main__":
+    main()
