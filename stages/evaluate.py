@@ -1,0 +1,269 @@
+"""A take's clip, swap and truth, if known (videos, mask table) -> figures (JSON), curves (CSV), report (HTML, PNG)."""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import file_digest
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from errors import ClipError, ParamsError, TableError, one_line_errors
+from stages.params import Evaluate, Truth, pick, read_key, read_params
+from vision.contact_sheet import draw_sheet
+from vision.crops import decode_png, encode_png
+from vision.curves import draw_curves
+from vision.figure_words import sum_up
+from vision.lockstep import read_lockstep
+from vision.mean_face import read_mean_face
+from vision.mesh import FaceMesh
+from vision.openings import FitsMesh
+from vision.report import Figure, Report, render_report
+from vision.tables import CONVERSIONS, TRUTH, read_batches, read_table
+from vision.take_faces import choose_frames, read_take_faces
+from vision.tally import Tally
+from vision.whole import whole_file, whole_folder
+
+HELD_OUT = tuple(f"{floor}heldout_dssim_{role}" for floor in ("", "floor_") for role in ("source", "target"))
+
+PAGE = "report.html"
+MASKS_AT_A_TIME = 16
+
+Bits = NDArray[np.bool_]
+Figures = dict[str, float | int | None]
+
+
+@dataclass(frozen=True)
+class TakeFiles:
+    """Where a take's clip and the results of the stages before lie."""
+
+    take: str
+    pair: str
+    clip: Path
+    tracks: Path
+    checkpoint: Path
+    previews: Path
+    loss: Path
+    train_metrics: Path
+    swap: Path
+    conversions: Path
+
+    @classmethod
+    def of(cls, take: str, clip: str, pair: str, target: str) -> "TakeFiles":
+        trained = Path("data/train") / pair
+        return cls(
+            take=take,
+            pair=pair,
+            clip=Path(clip),
+            tracks=Path(f"data/align/{target}/tracks.parquet"),
+            checkpoint=trained / "checkpoint.safetensors",
+            previews=trained / "previews",
+            loss=Path(f"plots/train/{pair}/loss.csv"),
+            train_metrics=Path(f"metrics/train/{pair}.json"),
+            swap=Path(f"data/convert/{take}.mp4"),
+            conversions=Path(f"data/convert/{take}.parquet"),
+        )
+
+
+def evaluate(
+    files: TakeFiles, truth: Truth | None, settings: Evaluate, metrics: Path, curves: Path, report: Path
+) -> None:
+    """Measure the finished video frame by frame; write the figures, a row a frame, and the report's folder.
+
+    Raises ParamsError for a truth that is not the one params.yaml names, ClipError for videos that do not belong
+    together, TableError and CheckpointError for results of earlier stages that lack something.
+    """
+    held_out = _read_held_out(files.train_metrics)
+    if truth is not None:
+        _check_truth(files.take, truth)
+    is_swapped = read_table(files.conversions, CONVERSIONS, ["is_swapped"])["is_swapped"].to_numpy(bool)
+    print(f"measuring {len(is_swapped)} frames", flush=True)
+    with _open_mesh() as (mesh, mesh_lack):
+        tally = _measure(files, truth, settings, is_swapped, mesh)
+    measured = {"n_frames": len(is_swapped), "n_swapped": int(is_swapped.sum()), **tally.figures(), **held_out}
+    figures, reasons = _set_unknown_apart(measured, mesh_lack)
+    frames = tally.table()
+    frames.insert(1, "is_swapped", is_swapped.astype(int))
+    _write_metrics(metrics, figures, reasons)
+    _write_curves(curves, frames)
+    _write_report(report, _make_report(files, tally, frames, figures, reasons))
+    print(*sum_up(figures), f"report: {report / PAGE}", sep="\n", flush=True)
+
+
+def _read_held_out(path: Path) -> dict[str, float]:
+    """The four held-out figures that training measured."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {name: float(found[name]) for name in HELD_OUT}
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise TableError(f"{path}: the held-out figures cannot be read ({reason}); rerun train") from error
+
+
+def _check_truth(take: str, truth: Truth) -> None:
+    named = {"video": (truth.video, truth.video_sha256), "table": (truth.table, truth.table_sha256)}
+    for kind, (path, expected) in named.items():
+        key = f"takes.{take}.truth.{kind}"
+        try:
+            with Path(path).open("rb") as file:
+                found = file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            remedy = "mend the path, or set truth to null"
+            raise ParamsError(f"{key}: {path} cannot be read ({error.strerror}); {remedy}") from error
+        if found != expected:
+            raise ParamsError(f"{key}_sha256: is {expected}, but {path} has {found}; restore the file or mend the key")
+
+
+@contextmanager
+def _open_mesh() -> Iterator[tuple[FitsMesh | None, str]]:
+    """What fits meshes, or None and why there is none."""
+    try:
+        mesh = FaceMesh()
+    except ParamsError as error:
+        yield None, str(error)
+        return
+    with mesh:
+        yield mesh, ""
+
+
+def _measure(
+    files: TakeFiles, truth: Truth | None, settings: Evaluate, is_swapped: Bits, mesh: FitsMesh | None
+) -> Tally:
+    """Run through the videos once. Raises TableError where the table of conversions is of another video."""
+    mean_face = read_mean_face(files.checkpoint, "source")
+    faces = read_take_faces(files.tracks, files.clip.name, mean_face.crop_px)
+    chosen = choose_frames(faces, is_swapped, settings.sheet_rows)
+    tally = Tally(mean_face, faces, chosen, settings.sheet_px, mesh)
+    videos = {"target": files.clip, "swap": files.swap} | ({} if truth is None else {"truth": Path(truth.video)})
+    masks = repeat(None) if truth is None else _read_masks(Path(truth.table), len(is_swapped))
+    for frames in read_lockstep(tuple(videos.values())):
+        if tally.n_frames == len(is_swapped):
+            raise TableError(f"{files.conversions}: ends before frame {tally.n_frames} of the video; rerun convert")
+        tally.add({name: frame.to_rgb() for name, frame in zip(videos, frames, strict=True)}, next(masks))
+    if tally.n_frames < len(is_swapped):
+        raise ClipError(f"{files.swap}: has {tally.n_frames} frames, its table {len(is_swapped)}; rerun convert")
+    return tally
+
+
+def _read_masks(table: Path, n_frames: int) -> Iterator[Bits]:
+    """Where target and truth both show the face, frame by frame: bool (H, W). Raises TableError."""
+    known = read_table(table, TRUTH, ["frame"])["frame"].tolist()
+    if known != list(range(n_frames)):
+        raise TableError(f"{table}: its {len(known)} rows are not the {n_frames} frames in order; make the truth anew")
+    for batch in read_batches(table, TRUTH, n_rows=MASKS_AT_A_TIME):
+        for target, truth in zip(batch["target_mask"], batch["truth_mask"], strict=True):
+            yield (decode_png(target) > 0) & (decode_png(truth) > 0)
+
+
+def _set_unknown_apart(measured: Mapping[str, float], mesh_lack: str) -> tuple[Figures, dict[str, str]]:
+    """The figures with None for what is no finite number, and why each of those is unknown."""
+    figures: Figures = {name: value if math.isfinite(value) else None for name, value in measured.items()}
+    reasons = {name: _explain(name, measured[name], mesh_lack) for name, value in figures.items() if value is None}
+    return figures, reasons
+
+
+def _explain(name: str, value: float, mesh_lack: str) -> str:
+    if "_corr" in name:
+        return mesh_lack or "found on fewer than three frames, or without any change"
+    return "the pictures are equal" if math.isinf(value) else "no frame shows a face to measure"
+
+
+def _write_metrics(path: Path, figures: Figures, reasons: dict[str, str]) -> None:
+    """JSON for `dvc metrics`; `reasons` stands in it only where a figure is unknown."""
+    rounded = {name: round(value, 6) if isinstance(value, float) else value for name, value in figures.items()}
+    content = rounded | ({"reasons": reasons} if reasons else {})
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_curves(path: Path, frames: pd.DataFrame) -> None:
+    with whole_file(path) as partial:
+        frames.to_csv(partial, index=False, float_format="%.5g", lineterminator="\n")
+
+
+def _make_report(
+    files: TakeFiles, tally: Tally, frames: pd.DataFrame, figures: Figures, reasons: dict[str, str]
+) -> Report:
+    return Report(
+        title=f"{files.take}: {files.pair}",
+        subtitle=f"{files.clip} with the source's face of the pair {files.pair}",
+        video=f"../../convert/{files.swap.name}",
+        sheet=_draw_sheet(tally),
+        figures=figures,
+        reasons=reasons,
+        curves=tuple(_draw_frames(frames)),
+        training=tuple(_draw_training(files)),
+    )
+
+
+def _draw_sheet(tally: Tally) -> Figure:
+    names = ("the clip", "the result", "the truth") if tally.has_truth else ("the clip", "the result")
+    headings = (*names, *(f"{name}, face" for name in names))
+    caption = "Frames spread over the clip, and those with the widest mouth, closed eyes and the largest turn. "
+    caption += "The result should show the truth's face." if tally.has_truth else "The expression should be the clip's."
+    return Figure("sheet", "What came out", caption, encode_png(draw_sheet(headings, tally.sheet, tally.sheet_px)))
+
+
+def _draw_frames(frames: pd.DataFrame) -> Iterator[Figure]:
+    """Mouth, eyes and, with a truth, PSNR over the frames; frames that were not swapped are grey."""
+    x, kept = frames["frame"].to_numpy(), (frames["is_swapped"] == 0).to_numpy()
+    for part, title in (("mouth", "Mouth over time"), ("eye", "Eyes over time")):
+        curves = _pick_curves(frames, {"result": f"{part}_swap", "truth": f"{part}_truth", "clip": f"{part}_target"})
+        if "result" in curves:
+            caption = "How far open, as the face mesh sees it. The result should move with the others."
+            yield Figure(part, title, caption, draw_curves(x, curves, "frame", "gap / width", kept))
+    columns = {"result": "psnr", "clip as it was": "unswapped_psnr", "mean face pasted": "floor_psnr"}
+    curves = _pick_curves(frames, columns)
+    if "result" in curves:
+        caption = "Nearness to the truth inside the face, frame by frame. The result should lie above the others."
+        yield Figure("psnr", "PSNR over time", caption, draw_curves(x, curves, "frame", "dB", kept))
+
+
+def _pick_curves(frames: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, NDArray[np.float64]]:
+    """The columns that hold any value, by the names they are drawn under."""
+    curves = {name: frames[column].to_numpy(np.float64) for name, column in columns.items()}
+    return {name: values for name, values in curves.items() if np.isfinite(values).any()}
+
+
+def _draw_training(files: TakeFiles) -> Iterator[Figure]:
+    """The loss curve and the last preview, as far as training left them."""
+    if files.loss.exists():
+        loss = pd.read_csv(files.loss)
+        curves = _pick_curves(loss, {"train": "train", "validation": "validation"})
+        caption = "Both should have come to rest; validation far above train means too few or too similar faces."
+        yield Figure("loss", "Training", caption, draw_curves(loss["step"].to_numpy(), curves, "step", "loss"))
+    previews = sorted(files.previews.glob("*.png"), key=lambda path: (len(path.name), path.name))
+    if previews:
+        caption = "Faces, as the model restores them, and the target's decoded as the source."
+        yield Figure("preview", "What the model makes", caption, previews[-1].read_bytes())
+
+
+def _write_report(folder: Path, report: Report) -> None:
+    with whole_folder(folder) as partial:
+        (partial / PAGE).write_text(render_report(report), encoding="utf-8")
+        for figure in (report.sheet, *report.curves, *report.training):
+            (partial / f"{figure.name}.png").write_bytes(figure.png)
+
+
+def main() -> None:
+    with one_line_errors():
+        key = read_key("evaluate")
+        params = read_params()
+        take = pick(params.takes, "takes", key)
+        evaluate(
+            files=TakeFiles.of(key, take.clip, take.pair, take.target),
+            truth=params.takes[key].truth,
+            settings=params.evaluate,
+            metrics=Path(f"metrics/evaluate/{key}.json"),
+            curves=Path(f"plots/evaluate/{key}/frames.csv"),
+            report=Path(f"data/evaluate/{key}"),
+        )
+
+
+if __name__ == "__main__":
+    main()
