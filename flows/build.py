@@ -1,0 +1,175 @@
+"""Build what params.yaml asks for: every stage of DVC's graph as a Prefect task, in order, side by side, retried.
+
+    python -m flows.build [STAGE ...] [--force] [--jobs N] [--retries N]
+
+DVC owns what (graph, cache, lock file), Prefect owns when. `dvc repro` alone gives the same results.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from graphlib import TopologicalSorter
+from queue import Queue
+from typing import Any
+
+from errors import FlowError, one_line_errors
+from flows import environment  # noqa: F401 (sets what Prefect reads when it is imported)
+
+# isort: split
+from prefect import State, Task, flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import TaskRun
+from prefect.futures import PrefectFuture
+from prefect.runtime import task_run
+from prefect.states import Completed, Failed
+
+from flows.graph import Graph, read_graph
+from flows.outcome import Outcome
+from flows.stage_process import StageError, StageProcesses
+from stages.check import EDITS, add_edits, check_files
+from stages.params import read_params
+
+JOBS = 2  # two people's stages side by side; one training takes all cores by itself
+Future = PrefectFuture[State[Any]]
+
+
+def check_inputs() -> None:
+    """What the stage `check` looks at, before DVC expands a key: a mistake is told at once. Raises UnderstudyError."""
+    params = read_params()
+    check_files(params.identities, params.takes)
+    add_edits(params.identities, EDITS)
+
+
+@flow(name="build", validate_parameters=True)
+def build(only: list[str] | None = None, force: bool = False, jobs: int = JOBS, retries: int = 1) -> State[Any]:
+    """Bring the stages `only` (none: all) and what they need up to date; `force` runs `only` in any case."""
+    check_inputs()
+    graph = read_graph()
+    forced = {stage for name in only or graph.upstreams for stage in graph.find(name)} if force else set()
+    run = _Run(graph.select(only) if only else graph, forced, retries)
+    with run.ended_processes():
+        run.submit_all(jobs)
+    return run.conclude()
+
+
+class _Run:
+    """One run of the flow: its graph, its processes, and what became of each stage."""
+
+    def __init__(self, graph: Graph, forced: set[str], retries: int) -> None:
+        self._graph = graph
+        self._forced = forced
+        self._retries = retries
+        self._processes = StageProcesses()
+        self._futures: dict[str, Future] = {}
+        self._started: dict[str, float] = {}
+        self._seconds: dict[str, float] = {}
+
+    @contextmanager
+    def ended_processes(self) -> Iterator[None]:
+        """However the block ends, no process of the run is left."""
+        try:
+            yield
+        finally:
+            self._processes.end_all()
+
+    def submit_all(self, jobs: int) -> None:
+        """Submit each stage when those that it needs have ended, at most `jobs` at a time."""
+        ended: Queue[str] = Queue()
+        sorter = TopologicalSorter(self._graph.upstreams)
+        sorter.prepare()
+        ready: list[str] = []
+        n_running = 0
+        while sorter.is_active():
+            ready.extend(sorted(sorter.get_ready()))
+            while ready and n_running < jobs:
+                self._submit(ready.pop(0), ended)
+                n_running += 1
+            stage = ended.get()
+            self._futures[stage].wait()  # at once: it has ended; without this its state may be read from the server
+            n_running -= 1
+            self._seconds[stage] = time.monotonic() - self._started[stage]
+            sorter.done(stage)
+
+    def conclude(self) -> State[Any]:
+        """Print the table; the flow's own state."""
+        outcomes = {stage: self._tell_outcome(stage) for stage in self._futures}
+        _print_table(outcomes, self._seconds)
+        failed = [stage for stage, outcome in outcomes.items() if outcome is Outcome.FAILED]
+        if not failed:
+            return Completed(message=f"{len(outcomes)} stages are up to date")
+        return Failed(message="; ".join(f"{stage}: {self._tell_error(stage)}" for stage in failed))
+
+    def _submit(self, stage: str, ended: Queue[str]) -> None:
+        needed = [self._futures[name] for name in sorted(self._graph.upstreams[stage])]
+        is_forced = stage in self._forced
+        upstreams_are_cached = all(future.state.name == Outcome.CACHED for future in needed)
+        is_unchanged = upstreams_are_cached and stage not in self._graph.changed and not is_forced
+        self._started[stage] = time.monotonic()
+        options: Task[..., State[Any]] = run_stage.with_options(
+            name=stage.split("@", maxsplit=1)[0], task_run_name=stage.replace("{", "{{"), retries=self._retries
+        )
+        future: Future = options.submit(
+            stage, self._processes, is_unchanged=is_unchanged, is_forced=is_forced, wait_for=needed
+        )
+        self._futures[stage] = future
+        future.add_done_callback(lambda _: ended.put(stage))
+
+    def _tell_outcome(self, stage: str) -> Outcome:
+        state = self._futures[stage].state
+        return Outcome(state.name) if state.name in list(Outcome) else Outcome.FAILED
+
+    def _tell_error(self, stage: str) -> str:
+        error = self._futures[stage].state.result(raise_on_failure=False)
+        return str(error) if isinstance(error, StageError) else repr(error)
+
+
+def _is_worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    error = state.result(raise_on_failure=False)
+    return not (isinstance(error, StageError) and error.is_final)
+
+
+@task(cache_policy=NO_CACHE, retry_condition_fn=_is_worth_a_retry)
+def run_stage(stage: str, processes: StageProcesses, *, is_unchanged: bool, is_forced: bool) -> State[Any]:
+    """One stage; the name of its state says what became of it."""
+    if is_unchanged:
+        return Completed(name=Outcome.CACHED.value)
+    logger = get_run_logger()
+
+    def tell(line: str) -> None:
+        logger.info(line)
+        print(f"{time.strftime('%H:%M:%S')} {stage}  {line}", flush=True)
+
+    outcome = processes.run(stage, tell, force=is_forced and task_run.run_count == 1)
+    return Completed(name=outcome.value)
+
+
+def _print_table(outcomes: Mapping[str, Outcome], seconds: Mapping[str, float]) -> None:
+    width = max((len(stage) for stage in outcomes), default=0)
+    for stage, outcome in outcomes.items():
+        print(f"  {stage:{width}}  {outcome:9}  {seconds[stage]:7.1f} s", flush=True)
+
+
+def _read_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m flows.build", description="Build what params.yaml asks for.")
+    parser.add_argument("stages", metavar="STAGE", nargs="*", help="align@ada, or align for all; with what they need")
+    parser.add_argument("--force", action="store_true", help="run the stages named (none: all) in any case")
+    parser.add_argument("--jobs", type=int, default=JOBS, metavar="N", help="stages side by side")
+    parser.add_argument("--retries", type=int, default=1, metavar="N", help="further tries of a stage that fails")
+    arguments = parser.parse_args()
+    if arguments.jobs < 1 or arguments.retries < 0:
+        parser.error("--jobs must be at least 1 and --retries at least 0")
+    return arguments
+
+
+def main() -> None:
+    with one_line_errors():
+        arguments = _read_arguments()
+        check_inputs()
+        state = build(arguments.stages, arguments.force, arguments.jobs, arguments.retries, return_state=True)
+        if not state.is_completed():
+            raise FlowError(f"the build ended as {state.name}: {state.message}")
+
+
+if __name__ == "__main__":
+    main()

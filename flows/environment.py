@@ -1,0 +1,29 @@
+"""What must stand in the environment before Prefect and DVC are imported; importing this module sets it.
+
+Nobody is told that the project runs (no analytics), nothing is written into the user's home, and Prefect's own
+console stays quiet: the flow prints its lines itself. What the user has set is left as it is.
+"""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK = ROOT / ".work"
+
+
+def _prepare() -> None:
+    values = {
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "NO_ALBUMENTATIONS_UPDATE": "1",
+        "PREFECT_HOME": str(WORK / "prefect"),
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+    # Prefect makes its home, but not the folder around it, and then goes on without a database.
+    Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
+
+
+_prepare()

@@ -1,0 +1,84 @@
+"""One stage as one `dvc repro` process under a guard, its lines told as they come."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from errors import FlowError
+from flows.environment import ROOT
+from flows.guard import start_guarded
+from flows.outcome import Outcome, is_of_interest, read_lines, tell_error, tell_outcome
+
+
+class StageError(FlowError):
+    """A stage failed. `is_final`: it said itself why, in one line of its own; another try would say the same."""
+
+    def __init__(self, message: str, *, is_final: bool) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+
+
+class StageProcesses:
+    """The processes of one flow, so that all can be ended at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._is_ended = False
+
+    def run(self, stage: str, tell: Callable[[str], None], *, force: bool) -> Outcome:
+        """Bring one stage up to date; each line of interest goes to `tell`. Raises StageError."""
+        process = self._start(stage, force=force)
+        lines = []
+        try:
+            assert process.stdout is not None
+            for line in read_lines(process.stdout):
+                lines.append(line)
+                if is_of_interest(line):
+                    tell(line)
+            code = process.wait()
+        finally:
+            self._end(process)
+        if code:
+            raise StageError(tell_error(lines), is_final=any(line.startswith("error: ") for line in lines))
+        return tell_outcome(lines)
+
+    def end_all(self) -> None:
+        """End every process of the flow, and start no more."""
+        with self._lock:
+            self._is_ended = True
+            running = list(self._running)
+        for process in running:
+            _close(process)
+
+    def _start(self, stage: str, *, force: bool) -> subprocess.Popen[bytes]:
+        options = ["--force"] if force else []
+        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *options, stage]
+        with self._lock:
+            if self._is_ended:
+                raise StageError("the flow was ended", is_final=True)
+            process = start_guarded(command, _environment())
+            self._running.add(process)
+        return process
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        _close(process)
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+        with self._lock:
+            self._running.discard(process)
+
+
+def _environment() -> dict[str, str]:
+    """The stages' `python` is this one; their lines come without delay."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
