@@ -110,9 +110,24 @@ def list_clips(folder: Path) -> list[Path]:
     return files
 
 
+@contextlib.contextmanager
+def open_clip(path: Path) -> Iterator[Any]:
+    """An opened container of a clip, for this module and the writer's copy of its sound. Raises ClipError."""
+    _check_file(path)
+    options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
+    try:
+        with av.logging.Capture():
+            container = av.open(str(path.absolute()), metadata_errors="replace", options=options)
+    except (av.FFmpegError, UnicodeError) as error:
+        reason = "its format is not read here" if isinstance(error, av.ArgumentError) else _reason(error)
+        raise ClipError(f"{path}: no video that can be read ({reason}); give a video file such as MP4") from error
+    with container:
+        yield container
+
+
 def probe_clip(path: Path) -> ClipInfo:
     """What a clip is, from its header and its first frame. Raises ClipError."""
-    with _open(path) as container:
+    with open_clip(path) as container:
         stream = _pick_stream(container, path)
         first = next(_Decoder(container, stream, path).pictures())
         return _describe(container, stream, first, path)
@@ -120,7 +135,7 @@ def probe_clip(path: Path) -> ClipInfo:
 
 def read_frames(path: Path) -> Iterator[Frame]:
     """The frames of a clip in order of presentation, one at a time. Raises ClipError, for damage when it is reached."""
-    with _open(path) as container:
+    with open_clip(path) as container:
         stream = _pick_stream(container, path)
         pictures = _Decoder(container, stream, path).pictures()
         first = next(pictures)
@@ -136,20 +151,6 @@ def read_frames(path: Path) -> Iterator[Frame]:
             last_pts = pts
             planes = _read_planes(picture, orientation, info.layout)
             yield Frame(index, pts, picture.duration or None, planes, info.layout)
-
-
-@contextlib.contextmanager
-def _open(path: Path) -> Iterator[Any]:
-    _check_file(path)
-    options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
-    try:
-        with av.logging.Capture():
-            container = av.open(str(path.absolute()), metadata_errors="replace", options=options)
-    except (av.FFmpegError, UnicodeError) as error:
-        reason = "its format is not read here" if isinstance(error, av.ArgumentError) else _reason(error)
-        raise ClipError(f"{path}: no video that can be read ({reason}); give a video file such as MP4") from error
-    with container:
-        yield container
 
 
 def _check_file(path: Path) -> None:

@@ -6,7 +6,9 @@ is not written: pictures are upright. x264 runs with a fixed number of threads a
 same pictures from run to run.
 """
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +21,7 @@ import numpy as np
 from errors import ClipError
 from vision.planes import Array, Layout, Matrix, Planes, rgb_to_planes, to_444
 from vision.video_format import ColorTags, VideoFormat
+from vision.video_read import open_clip
 from vision.whole import Whole
 
 X264 = {"threads": "2", "lookahead-threads": "1", "mbtree": "0"}
@@ -53,10 +56,11 @@ class VideoWriter:
     ) -> None:
         self._form = form
         self._whole = Whole(path)
-        self._durations: dict[int, int] = {}
+        self._last_pts: int | None = None
+        self._last_duration = 1
         self._sound = _SoundCopy(sound) if sound is not None else None
-        rates = [stream.time_base.denominator for stream in self._sound.streams] if self._sound else []
-        self._container = _open(self._whole.open(), form.time_base, rates)
+        scales = self._sound.time_scales if self._sound is not None else []
+        self._container = _open(self._whole.open(), form.time_base, scales)
         try:
             self._container.metadata.update(metadata or {})
             self._stream = _add_video(self._container, form, crf, preset)
@@ -71,11 +75,12 @@ class VideoWriter:
         planes, layout = _fit(planes, self._form.layout)
         picture = _to_picture(planes, layout)
         # The stream's time base is one over a whole number, the format's may not be.
-        picture.pts = pts * self._form.time_base.numerator
+        unit = self._form.time_base.numerator
+        picture.pts = pts * unit
         picture.time_base = Fraction(1, self._form.time_base.denominator)
-        if duration is not None:
-            self._durations[picture.pts] = duration * self._form.time_base.numerator
-        self._mux(self._stream.encode(picture))
+        self._note_duration(picture.pts, None if duration is None else duration * unit)
+        with self._one_line_errors():
+            self._mux(self._stream.encode(picture))
 
     def write_rgb(self, picture: Array, pts: int, duration: int | None = None) -> None:
         """Encode an RGB uint8 picture (H, W, 3)."""
@@ -100,20 +105,39 @@ class VideoWriter:
         is_done = False
         try:
             if kind is None:
-                self._finish()
+                with self._one_line_errors():
+                    self._finish()
                 is_done = True
         finally:
             self._close(keep=is_done)
 
+    def _note_duration(self, pts: int, duration: int | None) -> None:
+        """Keep the last frame's time and duration; where that is unknown, as long as the one before."""
+        if pts < 0:
+            raise ClipError(
+                f"{self._whole.path}: a frame's time is negative ({float(pts * self._form.time_base):.2f} s); "
+                "MP4 cannot show it: remux the clip so that it starts at 0"
+            )
+        if self._last_pts is not None:
+            self._last_duration = pts - self._last_pts
+        self._last_duration = duration or self._last_duration
+        self._last_pts = pts
+
     def _mux(self, packets: list[Any]) -> None:
         for packet in packets:
-            packet.duration = self._durations.pop(packet.pts, packet.duration)
             if self._sound is not None:
                 self._sound.copy_until(packet.dts * packet.time_base)
             self._container.mux(packet)
 
     def _finish(self) -> None:
-        self._mux(self._stream.encode(None))
+        if self._last_pts is None:
+            raise ClipError(f"{self._whole.path}: there is no frame to write; give at least one")
+        packets = self._stream.encode(None)
+        for packet in packets:
+            # Other frames last until the next; the last one's duration would be guessed.
+            if packet.pts == self._last_pts:
+                packet.duration = self._last_duration
+        self._mux(packets)
         if self._sound is not None:
             self._sound.copy_until(None)
 
@@ -121,12 +145,21 @@ class VideoWriter:
         try:
             if self._sound is not None:
                 self._sound.close()
-            self._container.close()
+            with self._one_line_errors():
+                self._container.close()
         except BaseException:
             keep = False
             raise
         finally:
             self._whole.close(keep=keep)
+
+    @contextlib.contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        """Name the file where the disk is full or the folder cannot be written; anything else is a bug and passes."""
+        try:
+            yield
+        except OSError as error:
+            raise ClipError(f"{self._whole.path}: cannot be written ({error.strerror}); make room for it") from error
 
 
 class _SoundCopy:
@@ -134,16 +167,22 @@ class _SoundCopy:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        options = {"protocol_whitelist": "file"}
-        self._container = av.open(str(path.absolute()), metadata_errors="replace", options=options)
-        self.streams = list(self._container.streams.audio)
-        self._packets = self._container.demux(*self.streams) if self.streams else iter(())
+        self._stack = contextlib.ExitStack()
+        container = self._stack.enter_context(open_clip(path))
+        self._streams = list(container.streams.audio)
+        self._packets = container.demux(*self._streams) if self._streams else iter(())
         self._waiting: Any = None
         self._outs: dict[int, Any] = {}
 
+    @property
+    def time_scales(self) -> list[int]:
+        """Time stamps in a second, as the clip counts them and as the copy will."""
+        rates = [stream.codec_context.sample_rate for stream in self._streams if stream.codec_context]
+        return [*rates, *(stream.time_base.denominator for stream in self._streams)]
+
     def add_to(self, container: Any) -> None:
-        for stream in self.streams:
-            name = stream.codec_context.name if stream.codec_context else "unknown"
+        for stream in self._streams:
+            name = stream.codec.canonical_name if stream.codec_context else "unknown"
             if name not in container.supported_codecs:
                 raise ClipError(f"{self._path}: MP4 cannot hold its sound ({name}); convert the clip's sound to AAC")
             self._outs[stream.index] = container.add_stream_from_template(stream)
@@ -160,14 +199,17 @@ class _SoundCopy:
             self._waiting = None
 
     def close(self) -> None:
-        self._container.close()
+        self._stack.close()
 
     def _next(self) -> Any:
         try:
             # The empty packet at the end is for flushing a decoder.
-            return next((packet for packet in self._packets if packet.dts is not None), None)
+            packet = next((packet for packet in self._packets if packet.dts is not None), None)
         except av.FFmpegError as error:
             raise ClipError(f"{self._path}: its sound is damaged ({error.strerror}); copy the clip again") from error
+        if packet is not None and packet.is_corrupt:
+            raise ClipError(f"{self._path}: its sound is cut off; copy the clip again")
+        return packet
 
 
 def _open(path: Path, time_base: Fraction, sound_scales: list[int]) -> Any:
