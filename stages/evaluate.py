@@ -17,7 +17,7 @@ from errors import ClipError, ParamsError, TableError, one_line_errors
 from stages.params import Evaluate, Truth, pick, read_key, read_params
 from vision.contact_sheet import draw_sheet
 from vision.crops import decode_png, encode_png
-from vision.curves import draw_curves
+from vision.curves import Curve, draw_curves
 from vision.figure_words import sum_up
 from vision.lockstep import read_lockstep
 from vision.mean_face import read_mean_face
@@ -204,39 +204,44 @@ def _make_report(
 def _draw_sheet(tally: Tally) -> Figure:
     names = ("the clip", "the result", "the truth") if tally.has_truth else ("the clip", "the result")
     headings = (*names, *(f"{name}, face" for name in names))
-    caption = "Frames spread over the clip, and those with the widest mouth, closed eyes and the largest turn. "
+    caption = (
+        "Frames spread over the clip, and those with the widest mouth, the most closed eyes and the largest turn. "
+    )
     caption += "The result should show the truth's face." if tally.has_truth else "The expression should be the clip's."
     return Figure("sheet", "What came out", caption, encode_png(draw_sheet(headings, tally.sheet, tally.sheet_px)))
 
 
 def _draw_frames(frames: pd.DataFrame) -> Iterator[Figure]:
     """Mouth, eyes and, with a truth, PSNR over the frames; frames that were not swapped are grey."""
-    x, kept = frames["frame"].to_numpy(), (frames["is_swapped"] == 0).to_numpy()
+    kept = np.flatnonzero(frames["is_swapped"] == 0)
     for part, title in (("mouth", "Mouth over time"), ("eye", "Eyes over time")):
-        curves = _pick_curves(frames, {"result": f"{part}_swap", "truth": f"{part}_truth", "clip": f"{part}_target"})
+        columns = {"result": f"{part}_swap", "truth": f"{part}_truth", "clip": f"{part}_target"}
+        curves = _pick_curves(frames, "frame", columns)
         if "result" in curves:
             caption = "How far open, as the face mesh sees it. The result should move with the others."
-            yield Figure(part, title, caption, draw_curves(x, curves, "frame", "gap / width", kept))
+            yield Figure(part, title, caption, draw_curves(curves, "frame", "gap / width", kept))
     columns = {"result": "psnr", "clip as it was": "unswapped_psnr", "mean face pasted": "floor_psnr"}
-    curves = _pick_curves(frames, columns)
+    curves = _pick_curves(frames, "frame", columns)
     if "result" in curves:
         caption = "Nearness to the truth inside the face, frame by frame. The result should lie above the others."
-        yield Figure("psnr", "PSNR over time", caption, draw_curves(x, curves, "frame", "dB", kept))
+        yield Figure("psnr", "PSNR over time", caption, draw_curves(curves, "frame", "dB", kept))
 
 
-def _pick_curves(frames: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, NDArray[np.float64]]:
-    """The columns that hold any value, by the names they are drawn under."""
-    curves = {name: frames[column].to_numpy(np.float64) for name, column in columns.items()}
-    return {name: values for name, values in curves.items() if np.isfinite(values).any()}
+def _pick_curves(table: pd.DataFrame, x: str, columns: Mapping[str, str]) -> dict[str, Curve]:
+    """The columns that hold any value, over column `x`, by the names they are drawn under."""
+    curves = {name: (table[x].to_numpy(), table[column].to_numpy(np.float64)) for name, column in columns.items()}
+    return {name: curve for name, curve in curves.items() if np.isfinite(curve[1]).any()}
 
 
 def _draw_training(files: TakeFiles) -> Iterator[Figure]:
     """The loss curve and the last preview, as far as training left them."""
     if files.loss.exists():
         loss = pd.read_csv(files.loss)
-        curves = _pick_curves(loss, {"train": "train", "validation": "validation"})
+        # Validation is measured at few steps: without the empty ones its points are joined.
+        parts = {name: loss[["step", name]].dropna() for name in ("train", "validation")}
+        curves = {name: (part["step"].to_numpy(), part[name].to_numpy()) for name, part in parts.items()}
         caption = "Both should have come to rest; validation far above train means too few or too similar faces."
-        yield Figure("loss", "Training", caption, draw_curves(loss["step"].to_numpy(), curves, "step", "loss"))
+        yield Figure("loss", "Training", caption, draw_curves(curves, "step", "loss"))
     previews = sorted(files.previews.glob("*.png"), key=lambda path: (len(path.name), path.name))
     if previews:
         caption = "Faces, as the model restores them, and the target's decoded as the source."

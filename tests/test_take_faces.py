@@ -24,19 +24,19 @@ def test_the_extremes_are_found_and_named() -> None:
     faces = {frame: _face() for frame in range(100)}
     faces |= {7: _face(mouth=0.9), 31: _face(eye=0.01), 64: _face(yaw=-40), 80: _face(yaw=35)}
     chosen = choose_frames(faces, np.ones(100, bool), 1)
-    assert chosen == {7: "widest mouth", 31: "closed eyes", 50: "", 64: "largest turn"}
+    assert chosen == {7: "widest mouth", 31: "eyes most closed", 50: "", 64: "largest turn"}
 
 
 def test_a_frame_that_is_extreme_twice_stands_once() -> None:
     faces = {0: _face(), 1: _face(mouth=0.9, yaw=-40), 2: _face(eye=0.0)}
     chosen = choose_frames(faces, np.ones(3, bool), 1)
-    assert chosen == {1: "widest mouth, largest turn", 2: "closed eyes"}
+    assert chosen == {1: "widest mouth, largest turn", 2: "eyes most closed"}
 
 
 def test_extremes_are_looked_for_in_swapped_frames_alone() -> None:
     faces = {0: _face(mouth=0.9), 1: _face(mouth=0.2), 2: _face(yaw=1), 3: _face(eye=0.1)}
     chosen = choose_frames(faces, np.array([False, True, True, True]), 1)
-    assert chosen == {1: "widest mouth", 2: "largest turn", 3: "closed eyes"}
+    assert chosen == {1: "widest mouth", 2: "largest turn", 3: "eyes most closed"}
 
 
 def test_openings_that_are_unknown_choose_nothing() -> None:

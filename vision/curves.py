@@ -1,7 +1,7 @@
 """Curves over a common axis, drawn to PNG bytes."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -10,17 +10,18 @@ from matplotlib.figure import Figure
 COLORS = ("#1f6fb4", "#d9541e", "#3a9a4a", "#8457a8")
 
 
-def draw_curves(
-    x: np.ndarray, curves: Mapping[str, np.ndarray], x_label: str, y_label: str, shade: np.ndarray | None = None
-) -> bytes:
-    """Draw named curves into one PNG. NaN leaves a gap; where `shade` (bool, one a value of x) holds, it is grey."""
+Curve = tuple[np.ndarray, np.ndarray]  # x, y of one length
+
+
+def draw_curves(curves: Mapping[str, Curve], x_label: str, y_label: str, grey: np.ndarray | None = None) -> bytes:
+    """Draw named curves into one PNG. NaN leaves a gap; around the whole numbers `grey` it is shaded."""
     figure = Figure(figsize=(9.6, 2.7), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for (name, values), color in zip(curves.items(), COLORS, strict=False):
-        axes.plot(x, values, color=color, linewidth=1.3, label=name)
-    if shade is not None and shade.any():
-        axes.fill_between(x, 0, 1, where=shade.tolist(), transform=axes.get_xaxis_transform(), color="#00000018")
+    for (name, (x, y)), color in zip(curves.items(), COLORS, strict=False):
+        axes.plot(x, y, color=color, linewidth=1.3, label=name)
+    for first, last in _runs(grey) if grey is not None else ():
+        axes.axvspan(first - 0.5, last + 0.5, color="#00000018", linewidth=0)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.margins(x=0.01)
@@ -31,3 +32,10 @@ def draw_curves(
     # Without this, matplotlib writes its own version into the file: other bytes for the same picture.
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
+
+
+def _runs(numbers: np.ndarray) -> Iterator[tuple[int, int]]:
+    """The first and last of each run of numbers that follow one another."""
+    if numbers.size:
+        for run in np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1):
+            yield int(run[0]), int(run[-1])

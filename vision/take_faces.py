@@ -56,7 +56,7 @@ def choose_frames(faces: Mapping[int, TakeFace], is_swapped: NDArray[np.bool_], 
     chosen = {frames[position]: "" for position in sorted(set(spread.astype(int).tolist()))}
     extremes: dict[str, Callable[[TakeFace], float]] = {
         "widest mouth": lambda face: face.mouth_open,
-        "closed eyes": lambda face: -face.eye_open,
+        "eyes most closed": lambda face: -face.eye_open,
         "largest turn": lambda face: abs(face.yaw),
     }
     for why, measure in extremes.items():
