@@ -89,6 +89,7 @@ class _Run:
             self._futures[stage].wait()  # at once: it has ended; without this its state may be read from the server
             n_running -= 1
             self._seconds[stage] = time.monotonic() - self._started[stage]
+            self._tell_end(stage)
             sorter.done(stage)
 
     def conclude(self) -> State[Any]:
@@ -119,6 +120,13 @@ class _Run:
         state = self._futures[stage].state
         return Outcome(state.name) if state.name in list(Outcome) else Outcome.FAILED
 
+    def _tell_end(self, stage: str) -> None:
+        outcome = self._tell_outcome(stage)
+        if outcome is Outcome.FAILED:
+            _say(stage, f"{outcome}: {self._tell_error(stage)}")
+        elif outcome is not Outcome.CACHED:
+            _say(stage, f"{outcome} after {self._seconds[stage]:.1f} s")
+
     def _tell_error(self, stage: str) -> str:
         error = self._futures[stage].state.result(raise_on_failure=False)
         return str(error) if isinstance(error, StageError) else repr(error)
@@ -138,10 +146,14 @@ def run_stage(stage: str, processes: StageProcesses, *, is_unchanged: bool, is_f
 
     def tell(line: str) -> None:
         logger.info(line)
-        print(f"{time.strftime('%H:%M:%S')} {stage}  {line}", flush=True)
+        _say(stage, line)
 
     outcome = processes.run(stage, tell, force=is_forced and task_run.run_count == 1)
     return Completed(name=outcome.value)
+
+
+def _say(stage: str, line: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {stage}  {line}", flush=True)
 
 
 def _print_table(outcomes: Mapping[str, Outcome], seconds: Mapping[str, float]) -> None:

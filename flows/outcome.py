@@ -9,8 +9,9 @@ from typing import IO
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # What DVC says around a stage's own lines; its errors are not among them.
 _DVC_NOISE = re.compile(
-    r"Running stage '|> python -m |(Generating|Updating) lock file|Use `dvc push`|To track the changes|\tgit add "
-    r"|To enable auto staging|Data and pipelines are up to date|Stage '.*' (didn't change|is cached)|ERROR: failed to reproduce '[^']*': failed to run: "
+    r"Running stage '|> python -m |(Generating|Updating) lock file|Use `dvc push`|Data and pipelines are up to date"
+    r"|To track the changes|\tgit add |To enable auto staging|Stage '.*' (didn't change|is cached)"
+    r"|ERROR: failed to reproduce '[^']*': failed to run: "
 )
 
 
