@@ -1,11 +1,13 @@
 """An identity's face set -> its train and validation faces with masks: packed uint8 arrays (N, S, S, 4), RGB and mask.
 
-A stored face is the model's view with a margin around it; geometry (moves, flips, the random warp) is drawn in training.
+A stored face is the model's view with a margin; geometry (moves, flips, the random warp) is drawn in training.
 """
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"  # its import asks the package index for its version otherwise
 
@@ -87,7 +89,7 @@ def _check_size(gigabytes: float, max_gb: float) -> None:
         )
 
 
-def _fill(arrays: dict[str, NDArray[np.uint8]], faceset: Path, faces: pd.DataFrame, params: Augment, seed: int) -> None:
+def _fill(arrays: Mapping[str, NDArray[np.uint8]], faceset: Path, faces: pd.DataFrame, params: Augment, seed: int) -> None:
     """Write every face of the table to its rows."""
     rows_of: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for face in faces[faces["split"] != "gap"].itertuples():
@@ -118,13 +120,13 @@ def _make_change(params: Augment) -> albumentations.Compose:
     )
 
 
-def _draw_seed(seed: int, record: dict[str, object], variant: int) -> int:
+def _draw_seed(seed: int, record: dict[str, Any], variant: int) -> int:
     """A seed for one face's variant, whatever was drawn before."""
     key = f"{seed}/{record['clip_sha256']}/{record['frame']}/{variant}"
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "little")
 
 
-def _store_face(record: dict[str, object], params: Augment) -> NDArray[np.uint8]:
+def _store_face(record: dict[str, Any], params: Augment) -> NDArray[np.uint8]:
     """The view with its margin, and the face mask as fourth channel: uint8 (S, S, 4)."""
     crop = decode_png(record["picture"])
     crop_px, side = crop.shape[0], stored_px(params.face_px)

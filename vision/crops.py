@@ -15,12 +15,17 @@ def crop_picture(picture: Picture, matrix: Matrix, size_px: int) -> Picture:
 
     Enlarging is bicubic; before shrinking, the picture is blurred as much as the smaller grid cannot hold.
     """
+    return warp_picture(picture, matrix, (size_px, size_px))
+
+
+def warp_picture(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Picture:
+    """The part of `size` (height, width) that `matrix` maps a picture to; filter and border as in `crop_picture`."""
     scale = scale_of(matrix)
     source = picture if scale >= 1 else _blur_for(picture, scale)
-    crop: Picture = cv2.warpAffine(
-        source, matrix, (size_px, size_px), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    warped: Picture = cv2.warpAffine(
+        source, matrix, size[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
-    return crop
+    return warped
 
 
 def _blur_for(picture: Picture, scale: float) -> Picture:
@@ -49,4 +54,5 @@ def decode_png(data: bytes) -> Picture:
     stored = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if stored is None:
         raise TableError("a stored picture is damaged; rerun the stage that wrote it")
-    return (cv2.cvtColor(stored, cv2.COLOR_BGR2RGB) if stored.ndim == 3 else stored).astype(np.uint8)
+    picture: Picture = cv2.cvtColor(stored, cv2.COLOR_BGR2RGB) if stored.ndim == 3 else stored
+    return picture

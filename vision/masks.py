@@ -11,6 +11,7 @@ from vision.mesh_regions import OUTLINE
 _ELLIPSE_CM = (7.2, 8.8)
 _ELLIPSE_Y_CM = -0.6
 _SUBPIXEL_BITS = 4
+_FINE = 4  # a mask is drawn on a grid so much finer: OpenCV's own antialiasing makes it half a pixel larger
 
 
 def face_outline(landmarks: Points, kind: str, frame_to_crop: Matrix, crop_px: int) -> Points:
@@ -25,9 +26,11 @@ def face_outline(landmarks: Points, kind: str, frame_to_crop: Matrix, crop_px: i
 
 def draw_mask(outline: Points, size: tuple[int, int]) -> NDArray[np.float32]:
     """The polygon filled: float32 (H, W), 1 inside, antialiased. `size`: (height, width)."""
-    mask = np.zeros(size, np.uint8)
-    fixed = np.round(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-    cv2.fillPoly(mask, [fixed], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+    height, width = size
+    fine = np.zeros((height * _FINE, width * _FINE), np.uint8)
+    fixed = np.round(((outline + 0.5) * _FINE - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    cv2.fillPoly(fine, [fixed], 255, cv2.LINE_8, _SUBPIXEL_BITS)
+    mask = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
     return mask.astype(np.float32) / 255
 
 
@@ -47,7 +50,7 @@ def _erode(mask: NDArray[np.float32], radius_px: float) -> NDArray[np.float32]:
     """Shrink by a radius that need not be whole: the distance to the outside, clipped to one pixel's ramp."""
     padded = np.pad((mask >= 0.5).astype(np.uint8), 1)
     distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    return np.clip(distance - radius_px, 0, 1) if radius_px > 0 else mask
+    return np.clip(distance - radius_px, 0, 1).astype(np.float32) if radius_px > 0 else mask
 
 
 def _canonical_ellipse() -> Points:

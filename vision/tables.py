@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -205,7 +205,9 @@ class TableWriter:
     def __init__(self, path: Path, table: Table) -> None:
         self._table = table
         self._whole = Whole(path)
-        compression = {c.name: "none" if c.name in table.stored else "zstd" for c in table.columns}
+        compression: dict[str, Literal["none", "zstd"]] = {
+            c.name: "none" if c.name in table.stored else "zstd" for c in table.columns
+        }
         self._writer = pq.ParquetWriter(
             self._whole.open(), table.schema, compression=compression, write_page_checksum=True
         )

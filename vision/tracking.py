@@ -44,7 +44,8 @@ def overlap(first: Boxes, second: Boxes) -> Boxes:
     common: Boxes = np.prod(np.clip(high - low, 0, None), axis=2)
     areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
     union = areas[0][:, None] + areas[1][None, :] - common
-    return np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    ratio: Boxes = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return ratio
 
 
 def _group_by_frame(frames: NDArray[np.int64], first: int, end: int) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -69,8 +69,8 @@ class _Up(nn.Module):
         self.shuffle = nn.PixelShuffle(2)
         self.act = nn.LeakyReLU(SLOPE)
         with torch.no_grad():
-            self.conv.weight.copy_(self.conv.weight[::4].repeat_interleave(4, 0))
-            self.conv.bias.copy_(self.conv.bias[::4].repeat_interleave(4, 0))  # type: ignore[union-attr]
+            for parameter in self.conv.parameters():
+                parameter.copy_(parameter[::4].repeat_interleave(4, 0))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.act(self.shuffle(self.conv(x)))

@@ -1,0 +1,75 @@
+"""Batches of both identities' packed faces, keyed by (seed, step): no state, so that a run resumes at any step."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset
+
+from models.autoencoder import ROLES, Role
+from models.tensors import to_tensor
+from vision.packed import open_packed
+
+Batch = dict[str, Tensor | int]
+
+
+@dataclass(frozen=True)
+class Span:
+    """The steps [first, end) that a run still has to make."""
+
+    first: int
+    end: int
+
+
+class FaceBatches(IterableDataset[Batch]):
+    """For each step of a span: `step`, and for each role uint8 faces as float (batch, 4, S, S), RGB and mask."""
+
+    def __init__(self, faces: dict[Role, NDArray[np.uint8]], batch: int, seed: int, span: Span) -> None:
+        self._faces, self._batch, self._seed, self._span = faces, batch, seed, span
+
+    def __iter__(self) -> Iterator[Batch]:
+        for step in range(self._span.first, self._span.end):
+            batch: Batch = {"step": step}
+            for role in ROLES:
+                faces = self._faces[role]
+                batch[role] = to_tensor(
+                    faces[draw_rows(len(faces), self._batch, (self._seed, ROLES.index(role)), step)]
+                )
+            yield batch
+
+    def __len__(self) -> int:
+        return self._span.end - self._span.first
+
+
+class FacePairs(LightningDataModule):
+    """Both identities' augmented sets: what training and validation read."""
+
+    def __init__(self, folders: dict[Role, Path], batch: int, seed: int) -> None:
+        super().__init__()
+        self.train = {role: open_packed(folder / "train.npy") for role, folder in folders.items()}
+        self.validation = {role: open_packed(folder / "validation.npy") for role, folder in folders.items()}
+        self._batch, self._seed = batch, seed
+        self.span = Span(0, 0)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps after which every training face of the larger set has been seen once."""
+        return -(-max(len(faces) for faces in self.train.values()) // self._batch)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        return DataLoader(FaceBatches(self.train, self._batch, self._seed, self.span), batch_size=None)
+
+
+def draw_rows(n: int, batch: int, key: tuple[int, ...], step: int) -> NDArray[np.int64]:
+    """The rows of a step's batch: consecutive parts of one keyed permutation after the other, (batch,)."""
+    places = np.arange(step * batch, (step + 1) * batch)
+    rows = np.empty(batch, np.int64)
+    for epoch in np.unique(places // n):
+        order = np.random.default_rng([*key, int(epoch)]).permutation(n)
+        is_in = places // n == epoch
+        rows[is_in] = order[places[is_in] % n]
+    return rows

@@ -1,0 +1,101 @@
+"""What happens between two training steps: counting, validating, keeping states, drawing previews, showing progress."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+from tqdm import tqdm
+
+from models.autoencoder import Role
+from models.batches import Batch
+from models.preview import draw_preview
+from models.state import Progress, save_state
+from models.training import Training
+from models.warp import cut_views
+from vision.crops import encode_png
+from vision.packed import view_ratio
+from vision.whole import whole_file
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Steps between two validations, states, previews."""
+
+    validate: int
+    checkpoint: int
+    preview: int
+
+
+class Keeper(Callback):
+    """Watches over one phase, from `training.step` to `end`, or until the validation loss is at `until_loss`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        preview: Path,
+        held_out: dict[Role, Tensor],
+        progress: Progress,
+        intervals: Intervals,
+        end: int,
+        until_loss: float | None,
+    ) -> None:
+        self._folder, self._preview, self._held_out = folder, preview, held_out
+        self._progress, self._intervals = progress, intervals
+        self._end, self._until_loss = end, until_loss
+        self._bar: tqdm[None]
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        del trainer
+        assert isinstance(module, Training)
+        seconds = 0.5 if sys.stderr.isatty() else 10.0
+        self._bar = tqdm(
+            desc="train", unit="step", initial=module.step, total=self._end, mininterval=seconds, maxinterval=seconds
+        )
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: object, batch: Batch, batch_idx: int
+    ) -> None:
+        del batch, batch_idx
+        assert isinstance(module, Training)
+        assert isinstance(outputs, dict)
+        module.finish_step(float(outputs["loss"]))
+        if module.step % self._intervals.validate == 0:
+            trainer.should_stop = self._validate(module)
+        is_last = module.step == self._end or trainer.should_stop
+        if is_last or module.step % self._intervals.checkpoint == 0:
+            save_state(self._folder, module, self._progress)
+        if is_last or module.step % self._intervals.preview == 0:
+            write_preview(self._preview, module, self._held_out)
+        self._bar.update()
+
+    def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
+        del trainer, module
+        self._bar.close()
+
+    def _validate(self, training: Training) -> bool:
+        """Add a line to the log; say whether the phase has reached the loss at which it ends."""
+        scores = training.validate_faces(self._held_out)
+        mean_loss = sum(training.recent) / len(training.recent)
+        training.recent.clear()
+        self._progress.log.append((training.step, mean_loss, scores["source"], scores["target"]))
+        self._bar.set_postfix(
+            loss=f"{mean_loss:.4f}", source=f"{scores['source']:.4f}", target=f"{scores['target']:.4f}"
+        )
+        return is_reached(self._progress, self._until_loss)
+
+
+def is_reached(progress: Progress, until_loss: float | None) -> bool:
+    """Whether the last line of the log has a validation loss (mean of both identities) at or below `until_loss`."""
+    if until_loss is None or not progress.log or progress.log[-1][0] <= progress.first_step:
+        return False
+    _, _, source, target = progress.log[-1]
+    return (source + target) / 2 <= until_loss
+
+
+def write_preview(path: Path, training: Training, held_out: dict[Role, Tensor]) -> None:
+    """Draw the preview sheet of the averaged weights as PNG."""
+    views = {role: cut_views(faces, view_ratio(), training.size_px) for role, faces in held_out.items()}
+    with whole_file(path) as partial:
+        partial.write_bytes(encode_png(draw_preview(training.averaged, views)))

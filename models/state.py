@@ -1,0 +1,76 @@
+"""Resumable states of a training: written whole, the newest good one loaded."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from models.training import Training
+from vision.whole import whole_file
+
+KEPT = 2
+
+LogLine = tuple[int, float, float, float]  # step, mean training loss since the last line, DSSIM of source and target
+
+
+@dataclass
+class Progress:
+    """Where a training stands besides its weights: the step at which its phase began, and the log so far."""
+
+    first_step: int = 0
+    log: list[LogLine] = field(default_factory=list)
+
+
+def save_state(folder: Path, training: Training, progress: Progress) -> None:
+    """Write the state at the training's step as `step-<n>.pt`; only the last two are kept."""
+    state = {
+        "step": training.step,
+        "recent": training.recent,
+        "first_step": progress.first_step,
+        "log": progress.log,
+        "model": training.model.state_dict(),
+        "averaged": training.averaged.state_dict(),
+        "optimizer": training.optimizer.state_dict(),
+    }
+    with whole_file(folder / f"step-{training.step:08d}.pt") as path:
+        torch.save(state, path)
+    for old in find_states(folder)[KEPT:]:
+        old.unlink()
+
+
+def load_state(path: Path, training: Training) -> Progress:
+    """Put a state into a training that was built alike. Raises ValueError where the file is damaged or does not fit."""
+    state = _read(path)
+    try:
+        training.model.load_state_dict(state["model"])
+        training.averaged.load_state_dict(state["averaged"])
+        training.optimizer.load_state_dict(state["optimizer"])
+        training.step, training.recent = int(state["step"]), list(state["recent"])
+        return Progress(int(state["first_step"]), [tuple(line) for line in state["log"]])
+    except (RuntimeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def read_first_step(path: Path) -> int:
+    """The step at which a state's phase began. Raises ValueError where the file is damaged."""
+    return int(_read(path).get("first_step", 0))
+
+
+def find_states(folder: Path) -> list[Path]:
+    """The states of a folder, newest first."""
+    return sorted(folder.glob("step-*.pt"), reverse=True)
+
+
+def step_of(path: Path) -> int:
+    """The step of a state, from its file's name."""
+    return int(path.stem.removeprefix("step-"))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
+    except (RuntimeError, EOFError, UnpicklingError, OSError) as error:
+        raise ValueError(f"{path}: {error}") from error
+    return state

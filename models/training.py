@@ -1,0 +1,102 @@
+"""The training step: both identities restore their moved and warped faces; an average of the weights is kept beside."""
+
+import math
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor
+from torch.optim import AdamW, Optimizer
+
+from errors import TrainingError
+from models.autoencoder import ROLES, Autoencoder, Role
+from models.batches import Batch
+from models.losses import dssim, l1
+from models.warp import cut_views, draw_views, keyed_generator
+from vision.packed import view_ratio
+
+Losses = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one phase trains with. `losses`: weights of dssim and l1; `first_step`: where the phase began."""
+
+    rate: float
+    warmup: int
+    warp: float
+    losses: Mapping[str, float]
+    first_step: int
+    ema_decay: float
+    flip: bool
+    seed: int
+
+
+class Training(LightningModule):
+    """An autoencoder in training. `step` counts over all phases; `averaged` holds the averaged weights (EMA)."""
+
+    def __init__(self, model: Autoencoder, size_px: int, weight_decay: float) -> None:
+        super().__init__()
+        self.model = model
+        self.averaged = deepcopy(model).requires_grad_(False)
+        self.size_px = size_px
+        self.step = 0
+        self.recent: list[float] = []  # losses since the last line of the log
+        self.optimizer = AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=weight_decay)
+        self.recipe: Recipe
+
+    def configure_optimizers(self) -> Optimizer:
+        return self.optimizer
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        del index  # the step's own number counts, also after a restart
+        recipe = self.recipe
+        for group in self.optimizer.param_groups:
+            group["lr"] = recipe.rate * min(1.0, (self.step + 1 - recipe.first_step) / max(1, recipe.warmup))
+        views = {role: self._draw(cast(Tensor, batch[role]), role) for role in ROLES}
+        restored = self.model(views["source"][0], views["target"][0])
+        losses = [_loss(picture, views[role][1], recipe) for role, picture in zip(ROLES, restored, strict=True)]
+        return torch.stack(losses).mean()
+
+    def finish_step(self, loss: float) -> None:
+        """Count the step that was made and average the weights. Raises TrainingError where the loss is not finite."""
+        self.step += 1
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"train: the loss is not finite at step {self.step}; lower the phase's rate or raise its warmup "
+                "(the last state before it is kept)"
+            )
+        self.recent.append(loss)
+        self._average()
+
+    @torch.inference_mode()
+    def validate_faces(self, faces: Mapping[Role, Tensor], batch: int = 64) -> dict[str, float]:
+        """Mean DSSIM of the held-out faces (N, 4, S, S) of each role, restored by the averaged weights."""
+        scores: dict[str, float] = {}
+        for role in ROLES:
+            views = torch.split(cut_views(faces[role], view_ratio(), self.size_px), batch)
+            parts = [dssim(self.averaged.render(v[:, :3], role).clamp(0, 1), v[:, :3], v[:, 3:]) for v in views]
+            scores[role] = float(torch.cat(parts).mean())
+        return scores
+
+    def _draw(self, stored: Tensor, role: Role) -> tuple[Tensor, Tensor]:
+        recipe = self.recipe
+        generator = keyed_generator(recipe.seed, self.step, ROLES.index(role))
+        return draw_views(stored, view_ratio(), self.size_px, recipe.warp, recipe.flip, generator)
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """EMA with a start that forgets fast: decay (1 + n) / (10 + n) until the wanted one is reached."""
+        decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
+        for average, weight in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
+            average.lerp_(weight, 1 - decay)
+
+
+def _loss(picture: Tensor, face: Tensor, recipe: Recipe) -> Tensor:
+    """Weighted DSSIM and L1 inside the mask, mean over the batch. `face`: (N, 4, S, S), RGB and mask."""
+    colors, mask = face[:, :3], face[:, 3:]
+    terms = {"dssim": dssim(picture, colors, mask), "l1": l1(picture, colors, mask)}
+    return torch.stack([recipe.losses[name] * term for name, term in terms.items()]).sum(0).mean()

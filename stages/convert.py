@@ -1,0 +1,133 @@
+"""A take's clip, the target's tracks and the pair's checkpoint -> the swapped, marked video and a record a frame."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from errors import FaceError, one_line_errors
+from models.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint
+from models.tensors import to_pictures, to_tensor
+from stages.params import Convert, pick, read_key, read_params
+from trust.publish import publish_video
+from vision.alignment import Matrix, Points, compose, scale_of, view_matrix
+from vision.blend import Face, paste_face
+from vision.crops import crop_picture
+from vision.masks import face_outline
+from vision.tables import CONVERSIONS, TRACKS, TableWriter, make_table, matrix, points, read_batches
+from vision.video_read import Frame, read_frames
+
+NO_FACE = "no face of the target"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a frame's face lies: `outline` (N, 2) in frame pixels, `crop_side` the crop's side in frame pixels."""
+
+    frame: int
+    frame_to_view: Matrix
+    outline: Points
+    crop_side: float
+
+
+Placed = tuple[Frame, Place | None]
+
+
+def convert(clip: Path, tracks: Path, checkpoint: Path, video: Path, record: Path, params: Convert) -> None:
+    """Swap the face in every frame of the clip and publish the video.
+
+    Raises FaceError where no frame shows the target's face, or one does not and params.missing is `fail`.
+    """
+    loaded = load_checkpoint(checkpoint)
+    rows: list[dict[str, object]] = []
+    placed = pair_frames(read_frames(clip), read_places(tracks, clip.name, loaded.info))
+    swapped = _note_frames(swap_frames(_check_missing(clip, placed, params.missing), loaded, params), rows)
+    PUBLISH
+    n_swapped = sum(bool(row["is_swapped"]) for row in rows)
+    print(f"convert: {n_swapped} of {len(rows)} frames swapped", flush=True)
+
+
+def read_places(tracks: Path, clip: str, info: CheckpointInfo) -> Iterator[Place]:
+    """The places of a clip's used faces, in order of frames."""
+    to_view = view_matrix(info.crop_px, info.coverage_ratio, info.size_px)
+    for batch in read_batches(tracks, TRACKS):
+        for row in batch[(batch["clip"] == clip) & batch["is_used"]].itertuples():
+            to_crop = matrix(row.frame_to_crop)
+            outline = face_outline(points(row.landmarks), row.kind, to_crop, info.crop_px)
+            yield Place(row.frame, compose(to_view, to_crop), outline, info.crop_px / scale_of(to_crop))
+
+
+def pair_frames(frames: Iterable[Frame], places: Iterator[Place]) -> Iterator[Placed]:
+    """Each frame with the place of its face, or None. Both come in order of frames, at most one place a frame."""
+    place = next(places, None)
+    for frame in frames:
+        if place is not None and place.frame == frame.index:
+            yield frame, place
+            place = next(places, None)
+        else:
+            yield frame, None
+
+
+def swap_frames(placed: Iterable[Placed], checkpoint: Checkpoint, params: Convert) -> Iterator[tuple[Frame, bool]]:
+    """The frames with their faces replaced, batch by batch, each with whether it was."""
+    for batch in _split(placed, params.batch_frames):
+        swaps = iter(_swap_faces([(frame, place) for frame, place in batch if place is not None], checkpoint))
+        for frame, place in batch:
+            if place is None:
+                yield frame, False
+                continue
+            face = Face(next(swaps), place.frame_to_view, place.outline)
+            erosion_px, feather_px = (r * place.crop_side for r in (params.erosion_ratio, params.feather_ratio))
+            planes = paste_face(frame.planes, frame.layout, face, erosion_px, feather_px, params.color_transfer)
+            yield replace(frame, planes=planes), True
+
+
+@torch.inference_mode()
+def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint) -> NDArray[np.uint8]:
+    """The target's faces as the source looks: uint8 (N, S, S, 3), views."""
+    if not faces:
+        return np.empty((0, 0, 0, 3), np.uint8)
+    size_px = checkpoint.info.size_px
+    views = [crop_picture(frame.to_rgb(), place.frame_to_view, size_px) for frame, place in faces]
+    return to_pictures(checkpoint.model.render(to_tensor(np.stack(views)), "source"))
+
+
+def _split(placed: Iterable[Placed], n: int) -> Iterator[list[Placed]]:
+    remaining = iter(placed)
+    while batch := list(islice(remaining, n)):
+        yield batch
+
+
+def _check_missing(clip: Path, placed: Iterable[Placed], missing: str) -> Iterator[Placed]:
+    """Pass frames on; a frame without a face is an error where params say so, a clip without one always."""
+    n_frames = n_found = 0
+    for frame, place in placed:
+        n_frames, n_found = n_frames + 1, n_found + (place is not None)
+        if place is None and missing == "fail":
+            raise FaceError(f"{clip}: frame {frame.index} shows {NO_FACE}; set convert.missing to pass, or edit tracks")
+        yield frame, place
+    if not n_found:
+        raise FaceError(f"{clip}: {NO_FACE} in any of {n_frames} frames; see the reasons in the target's tracks")
+
+
+def main() -> None:
+    with one_line_errors():
+        key = read_key("convert")
+        params = read_params()
+        take = pick(params.takes, "takes", key)
+        convert(
+            clip=Path(take.clip),
+            tracks=Path(f"data/align/{take.target}/tracks.parquet"),
+            checkpoint=Path(f"data/train/{take.pair}/checkpoint.safetensors"),
+            video=Path(f"data/convert/{key}.mp4"),
+            record=Path(f"data/convert/{key}.parquet"),
+            params=params.convert,
+        )
+
+
+if __name__ == "__main__":
+    main()

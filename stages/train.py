@@ -1,0 +1,260 @@
+"""Both identities' augmented sets of a pair -> checkpoint (safetensors), loss curve (CSV), metrics (JSON), previews."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning import Trainer
+from torch import Tensor
+
+from errors import TrainingError, one_line_errors
+from models.autoencoder import ROLES, Autoencoder, Role, build_autoencoder
+from models.batches import FacePairs, Span
+from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from models.keeper import Intervals, Keeper, is_reached, write_preview
+from models.losses import dssim
+from models.state import Progress, find_states, load_state, read_first_step, step_of
+from models.tensors import to_pictures, to_tensor
+from models.training import Recipe, Training
+from models.warp import cut_views
+from stages.params import Phase, Train, pick, read_key, read_params
+from vision.hashing import hash_file
+from vision.packed import view_ratio
+from vision.whole import whole_file, whole_folder
+
+HELD_OUT = 256  # validation faces of each identity that are scored, evenly over all
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What every phase of one training shares."""
+
+    training: Training
+    faces: FacePairs
+    held_out: dict[Role, Tensor]
+    params: Train
+    seed: int
+    preview: Path
+
+
+def train(
+    source: Path,
+    target: Path,
+    output: Path,
+    metrics: Path,
+    curve: Path,
+    work: Path,
+    params: Train,
+    coverage_ratio: float,
+    crop_px: int,
+    seed: int,
+) -> None:
+    """Train phase after phase, going on from the newest state in `work`, and write what is shared.
+
+    Raises TrainingError where the loss is not finite, or the device is missing.
+    """
+    _set_up_torch(params)
+    folders: dict[Role, Path] = {"source": source, "target": target}
+    faces = FacePairs(folders, params.batch, seed)
+    held_out = {role: to_tensor(array[_spread(len(array))]) for role, array in faces.validation.items()}
+    model = build_autoencoder(params.arch, params.size_px, params.width, seed)
+    training = Training(model, params.size_px, params.weight_decay)
+    run = _Run(training, faces, held_out, params, seed, work / "preview.png")
+    print(f"train: {_count_parameters(model):.1f} million parameters; preview: {run.preview}", flush=True)
+    progress = _train_phases(run, [work / key for key in _phase_keys(folders, params, coverage_ratio, seed)])
+    info = CheckpointInfo(params.arch, params.size_px, params.width, coverage_ratio, crop_px, seed)
+    _write_results(run, progress, info, output, metrics, curve)
+
+
+def _set_up_torch(params: Train) -> None:
+    if params.device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError("train.device is cuda, but torch finds no CUDA device here; set it to cpu")
+    torch.set_num_threads(params.threads)
+    torch.use_deterministic_algorithms(params.device == "cpu")
+
+
+def _spread(n: int) -> list[int]:
+    return sorted({int(i) for i in np.linspace(0, n - 1, HELD_OUT)})
+
+
+def _phase_keys(folders: dict[Role, Path], params: Train, coverage_ratio: float, seed: int) -> list[str]:
+    """A name for the states of each phase: all that decides them, but not the phase's own length.
+
+    So a phase made longer, or one more phase, goes on from what is there.
+    """
+    common = params.model_dump(exclude={"phases", "validate_every", "checkpoint_every", "preview_every"})
+    facts: list[object] = [seed, coverage_ratio, common, torch.__version__, np.__version__]
+    facts += [hash_file(folders[role] / f"{split}.npy") for role in ROLES for split in ("train", "validation")]
+    facts += [hash_file(path) for path in _own_code()]
+    keys = []
+    for phase in params.phases:
+        beginning = [*facts, phase.model_dump(exclude={"steps", "epochs"}), params.validate_every]
+        keys.append(hashlib.sha256(json.dumps(beginning).encode()).hexdigest())
+        facts.append(phase.model_dump())
+    return keys
+
+
+def _own_code() -> Iterator[Path]:
+    """The files of this repository that are loaded and decide what training does."""
+    root = Path(__file__).resolve().parent.parent
+    for name in sorted(sys.modules):
+        file = getattr(sys.modules[name], "__file__", None)
+        if file and name.split(".")[0] in ("models", "vision") and Path(file).is_relative_to(root):
+            yield Path(file)
+
+
+def _train_phases(run: _Run, states: list[Path]) -> Progress:
+    """Train what is left of every phase. `states`: the folder of each phase's states."""
+    first, progress = _resume(run, states)
+    for index in range(first, len(states)):
+        if index > first:
+            progress.first_step = run.training.step
+        _run_phase(run, progress, run.params.phases[index], states[index])
+    return progress
+
+
+def _resume(run: _Run, states: list[Path]) -> tuple[int, Progress]:
+    """Load the newest good state of the latest phase that has one: (index of the phase, progress)."""
+    for index in reversed(range(len(states))):
+        for state in find_states(states[index]):
+            progress = _try_state(run, state, run.params.phases[index])
+            if progress is not None:
+                print(f"train: goes on from step {run.training.step}", flush=True)
+                return index, progress
+    return 0, Progress()
+
+
+def _try_state(run: _Run, state: Path, phase: Phase) -> Progress | None:
+    """The progress of a state that is good and not beyond the end of its phase, loaded into the training."""
+    try:
+        first_step = read_first_step(state)
+        if step_of(state) > first_step + _n_steps(run, phase):
+            return None
+        return load_state(state, run.training)
+    except ValueError as error:
+        print(f"train: a damaged state is left aside: {error}", file=sys.stderr, flush=True)
+        return None
+
+
+def _n_steps(run: _Run, phase: Phase) -> int:
+    return phase.steps if phase.steps is not None else (phase.epochs or 0) * run.faces.steps_per_epoch
+
+
+def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> None:
+    """Train one phase from where it stands to its end."""
+    training, params = run.training, run.params
+    end = progress.first_step + _n_steps(run, phase)
+    if training.step >= end or is_reached(progress, phase.until_loss):
+        return
+    training.recipe = Recipe(
+        rate=phase.rate,
+        warmup=phase.warmup,
+        warp=phase.warp,
+        losses=phase.losses.model_dump(),
+        first_step=progress.first_step,
+        ema_decay=params.ema_decay,
+        flip=params.flip,
+        seed=run.seed,
+    )
+    run.faces.span = Span(training.step, end)
+    intervals = Intervals(params.validate_every, params.checkpoint_every, params.preview_every)
+    keeper = Keeper(states, run.preview, run.held_out, progress, intervals, end, phase.until_loss)
+    _make_trainer(params, keeper, end - training.step).fit(training, run.faces)
+
+
+def _make_trainer(params: Train, keeper: Keeper, n_steps: int) -> Trainer:
+    return Trainer(
+        accelerator=params.device,
+        devices=1,
+        precision="bf16-mixed" if params.precision == "bf16" else "32-true",
+        max_steps=n_steps,
+        callbacks=[keeper],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _count_parameters(model: Autoencoder) -> float:
+    return sum(parameter.numel() for parameter in model.parameters()) / 1e6
+
+
+def _write_results(
+    run: _Run, progress: Progress, info: CheckpointInfo, output: Path, metrics: Path, curve: Path
+) -> None:
+    training = run.training.to("cpu")
+    scores = training.validate_faces(run.held_out)
+    mean_faces = {role: _mean_face(run.faces.train[role], info.size_px) for role in ROLES}
+    with whole_folder(output) as folder:
+        save_checkpoint(folder / "checkpoint.safetensors", Checkpoint(training.averaged, info, mean_faces))
+        write_preview(folder / "previews" / f"step-{training.step:08d}.png", training, run.held_out)
+    floors = {role: _score_mean_face(mean_faces[role], run.held_out[role]) for role in ROLES}
+    figures: dict[str, float] = {"steps": training.step, "parameters_millions": _count_parameters(training.averaged)}
+    figures |= {f"heldout_dssim_{role}": scores[role] for role in ROLES}
+    figures |= {f"floor_heldout_dssim_{role}": floors[role] for role in ROLES}
+    with whole_file(metrics) as path:
+        path.write_text(json.dumps(figures, indent=2) + "\n")
+    with whole_file(curve) as path:
+        path.write_text(_format_log(run.training, progress, scores))
+    print(
+        "train: held-out DSSIM "
+        + ", ".join(f"{role} {scores[role]:.4f} (mean face {floors[role]:.4f})" for role in ROLES),
+        flush=True,
+    )
+
+
+def _mean_face(packed: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """The mean of the training faces' views: (S, S, 3)."""
+    total = np.zeros(packed.shape[1:], np.float64)
+    for start in range(0, len(packed), 256):
+        total += packed[start : start + 256].sum(0, dtype=np.float64)
+    mean = np.round(total / len(packed)).astype(np.uint8)
+    face: NDArray[np.uint8] = to_pictures(cut_views(to_tensor(mean[None]), view_ratio(), size_px))[0, ..., :3]
+    return face
+
+
+def _score_mean_face(mean_face: NDArray[np.uint8], held_out: Tensor) -> float:
+    """The mean training face's DSSIM on the held-out faces: what a model that shows one still would get."""
+    views = cut_views(held_out, view_ratio(), mean_face.shape[0])
+    still = to_tensor(mean_face[None]).expand(len(views), -1, -1, -1)
+    return float(dssim(still, views[:, :3], views[:, 3:]).mean())
+
+
+def _format_log(training: Training, progress: Progress, scores: dict[str, float]) -> str:
+    """The loss curve as CSV; its last line is the finished training's."""
+    lines = list(progress.log)
+    if training.recent:
+        mean_loss = sum(training.recent) / len(training.recent)
+        lines.append((training.step, mean_loss, scores["source"], scores["target"]))
+    rows = [f"{step},{loss:.6f},{(s + t) / 2:.6f},{s:.6f},{t:.6f}" for step, loss, s, t in lines]
+    return "\n".join(["step,train,validation,validation_source,validation_target", *rows, ""])
+
+
+def main() -> None:
+    with one_line_errors():
+        key = read_key("train")
+        params = read_params()
+        pair = pick(params.pairs, "pairs", key)
+        train(
+            source=Path(f"data/augment/{pair.source}"),
+            target=Path(f"data/augment/{pair.target}"),
+            output=Path(f"data/train/{key}"),
+            metrics=Path(f"metrics/train/{key}.json"),
+            curve=Path(f"plots/train/{key}/loss.csv"),
+            work=Path(f".work/train@{key}"),
+            params=params.train,
+            coverage_ratio=params.augment.coverage_ratio,
+            crop_px=params.align.crop_px,
+            seed=params.seed,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Alignment: geometry with a known answer."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vision.alignment import (
+    CROP_CM,
+    align_face,
+    canonical_landmarks,
+    compose,
+    estimate_pose,
+    estimate_similarity,
+    invert,
+    scale_of,
+    transform,
+    view_matrix,
+)
+from vision.mesh_regions import STABLE_POINTS
+
+angles = st.floats(-3, 3)
+scales = st.floats(0.05, 20)
+shifts = st.floats(-500, 500)
+
+
+def similarity(angle: float, scale: float, x: float, y: float) -> np.ndarray:
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    return np.array([[cos, -sin, x], [sin, cos, y]])
+
+
+def turned_mesh(yaw: float, pitch: float, roll: float, cm_px: float = 12.0) -> np.ndarray:
+    """A mesh whose stable points are the canonical face's, turned by angles in degrees and seen from far away."""
+    a, b, c = np.radians([-yaw, -pitch, roll])
+    turn_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    turn_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    turn_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    model = np.array(list(STABLE_POINTS.values())) * (1, -1, -1)
+    mesh = np.zeros((478, 3), np.float32)
+    mesh[list(STABLE_POINTS)] = (model @ (turn_z @ turn_y @ turn_x).T) * cm_px + (300, 200, 0)
+    return mesh
+
+
+@given(angles, scales, shifts, shifts)
+def test_umeyama_recovers_a_known_similarity(angle: float, scale: float, x: float, y: float) -> None:
+    points = np.array([[0.0, 0], [10, 2], [4, 9], [-3, 5]])
+    known = similarity(angle, scale, x, y)
+    found = estimate_similarity(points, points @ known[:, :2].T + known[:, 2])
+    np.testing.assert_allclose(found, known, atol=1e-6 * max(1, scale))
+
+
+def test_umeyama_never_mirrors() -> None:
+    points = np.array([[0.0, 0], [10, 0], [10, 5], [0, 7]])
+    found = estimate_similarity(points, points * (-1, 1))
+    assert np.linalg.det(found[:, :2]) > 0
+
+
+@given(angles, scales, shifts, shifts)
+def test_a_matrix_and_its_inverse_cancel(angle: float, scale: float, x: float, y: float) -> None:
+    known = similarity(angle, scale, x, y)
+    both = compose(invert(known), known)
+    np.testing.assert_allclose(both, [[1, 0, 0], [0, 1, 0]], atol=1e-7)
+    assert scale_of(known) == pytest.approx(scale)
+
+
+@pytest.mark.parametrize("kind", ["mesh", "five"])
+def test_aligned_points_fall_on_the_canonical_ones(kind: str) -> None:
+    unit = canonical_landmarks(kind)
+    if kind == "mesh":
+        landmarks = np.zeros((478, 2), np.float32)
+        landmarks[list(STABLE_POINTS)] = unit * 77 + 31
+    else:
+        landmarks = (unit * 77 + 31).astype(np.float32)
+    chosen = landmarks[list(STABLE_POINTS)] if kind == "mesh" else landmarks
+    aligned = transform(align_face(landmarks, kind, 256), chosen)
+    np.testing.assert_allclose(aligned, unit * 256 - 0.5, atol=0.01)
+
+
+def test_mesh_and_five_agree_on_where_a_frontal_face_lies() -> None:
+    mesh = turned_mesh(0, 0, 0)
+    five = (canonical_landmarks("five") - canonical_landmarks("mesh").mean(0)) * CROP_CM * 12
+    five += mesh[list(STABLE_POINTS), :2].mean(0)
+    np.testing.assert_allclose(
+        align_face(mesh, "mesh", 256), align_face(five.astype(np.float32), "five", 256), atol=0.05
+    )
+
+
+@pytest.mark.parametrize(("yaw", "pitch", "roll"), [(0, 0, 0), (30, 0, 0), (-35, 0, 0), (0, 15, 0), (0, 0, 20)])
+def test_pose_is_found_in_the_picture_s_directions(yaw: float, pitch: float, roll: float) -> None:
+    found = estimate_pose(turned_mesh(yaw, pitch, roll), "mesh")
+    np.testing.assert_allclose(found, (yaw, pitch, roll), atol=0.5)
+
+
+def test_a_face_that_turns_right_has_its_nose_to_the_right() -> None:
+    mesh = turned_mesh(30, 0, 0)
+    assert mesh[4, 0] > mesh[[33, 263], 0].mean() + 20
+    assert estimate_pose(mesh, "mesh")[0] > 25
+
+
+def test_the_view_is_the_middle_of_the_crop() -> None:
+    matrix = view_matrix(256, 0.75, 96)
+    middle, corner = transform(matrix, np.array([[127.5, 127.5], [31.5, 31.5]]))
+    np.testing.assert_allclose(middle, [47.5, 47.5], atol=1e-5)
+    np.testing.assert_allclose(corner, [-0.5, -0.5], atol=1e-5)

@@ -1,0 +1,56 @@
+"""Masks: drawn where the outline is, shrinking, soft, and never larger than they were."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vision.alignment import canonical_landmarks, transform
+from vision.masks import draw_mask, face_outline, soften_mask
+
+CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 60)), np.sin(np.linspace(0, 2 * np.pi, 60))], 1)
+
+
+def circle(radius: float) -> np.ndarray:
+    return draw_mask((CIRCLE * radius + 50).astype(np.float32), (101, 101))
+
+
+def test_a_drawn_circle_has_its_area_and_place() -> None:
+    mask = circle(30)
+    assert mask.sum() == pytest.approx(np.pi * 30**2, rel=0.02)
+    y, x = np.average(np.indices(mask.shape).reshape(2, -1), axis=1, weights=mask.ravel())
+    assert (x, y) == pytest.approx((50, 50), abs=0.2)
+    assert mask[50, 50] == 1
+    assert mask[0, 0] == 0
+
+
+@settings(max_examples=20)
+@given(st.floats(0, 10), st.floats(0, 15))
+def test_softening_never_grows_a_mask(erosion: float, feather: float) -> None:
+    mask = circle(30)
+    assert (soften_mask(mask, erosion, feather) <= mask).all()
+
+
+def test_more_erosion_leaves_less() -> None:
+    areas = [soften_mask(circle(30), erosion, 4).sum() for erosion in (0, 3, 6, 12)]
+    assert areas == sorted(areas, reverse=True)
+    assert areas[2] == pytest.approx(np.pi * (30 - 6 - 2) ** 2, rel=0.06)
+
+
+def test_the_edge_falls_smoothly_over_the_feather() -> None:
+    profile = soften_mask(circle(40), 0, 16)[50, 50:]
+    steps = -np.diff(profile)
+    assert steps.max() < 0.15
+    assert profile[0] == pytest.approx(1, abs=1e-3)
+    assert (steps > -1e-6).all()
+
+
+def test_the_outline_of_five_points_is_an_ellipse_around_them() -> None:
+    five = (canonical_landmarks("five") * 200 + 20).astype(np.float32)
+    to_crop = np.array([[1.28, 0, -26.1], [0, 1.28, -26.1]])  # 200 px at 20 -> 256 px
+    outline = face_outline(five, "five", to_crop, 256)
+    inside = draw_mask(outline, (240, 240))
+    assert all(inside[round(y), round(x)] == 1 for x, y in five)
+    unit = (transform(to_crop, outline) + 0.5) / 256
+    assert unit.min() > 0.1
+    assert unit.max() < 0.9

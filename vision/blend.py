@@ -1,0 +1,77 @@
+"""Putting a face into a picture: color transfer and the paste into the picture's own planes."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.alignment import Matrix, Points, compose, invert, transform
+from vision.crops import Picture, warp_picture
+from vision.masks import draw_mask, soften_mask
+from vision.planes import Layout, Planes, align_box, paste_rgb, region_to_rgb
+
+VIEW_RIM = 0.02  # share of the view's side next to its border that is never pasted
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face to put into a picture: RGB uint8 (S, S, 3), where it lies, and the outline (N, 2) to fill, frame pixels."""
+
+    picture: Picture
+    frame_to_view: Matrix
+    outline: Points
+
+
+def paste_face(
+    planes: Planes, layout: Layout, face: Face, erosion_px: float, feather_px: float, color_transfer: str
+) -> Planes:
+    """New planes with the face blended in; outside its softened outline every sample keeps its value."""
+    height, width = planes[0].shape
+    low, high = face.outline.min(0), face.outline.max(0) + 1
+    box = align_box((*low, *high), layout, (height, width))
+    size = (box[3] - box[1], box[2] - box[0])
+    if min(size) <= 0:  # the outline lies outside the picture
+        return planes
+    to_region = compose(np.array([[1, 0, -box[0]], [0, 1, -box[1]]], np.float64), invert(face.frame_to_view))
+    mask = _make_mask(face, to_region, box, size, erosion_px, feather_px)
+    picture = warp_picture(face.picture, to_region, size)
+    if color_transfer == "reinhard":
+        picture = transfer_color(picture, region_to_rgb(planes, layout, box), mask)
+    return paste_rgb(planes, layout, box, picture, mask)
+
+
+def transfer_color(picture: Picture, reference: Picture, mask: NDArray[np.float32]) -> Picture:
+    """Give `picture` the mean and deviation of `reference` inside the mask, in CIE Lab (Reinhard et al. 2001).
+
+    All (H, W); the deviation's ratio is kept within 0.6 to 1.7, so that a flat picture is not blown up.
+    """
+    weights = mask[..., None] / max(float(mask.sum()), 1e-6)
+    lab, wanted = (_to_lab(p) for p in (picture, reference))
+    means = [(p * weights).sum((0, 1)) for p in (lab, wanted)]
+    spreads = [np.sqrt(((p - m) ** 2 * weights).sum((0, 1))) for p, m in zip((lab, wanted), means, strict=True)]
+    ratio = np.clip(spreads[1] / np.maximum(spreads[0], 1e-6), 0.6, 1.7)
+    moved = ((lab - means[0]) * ratio + means[1]).astype(np.float32)
+    rgb = cv2.cvtColor(moved, cv2.COLOR_LAB2RGB)
+    return np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+
+
+def _make_mask(
+    face: Face,
+    to_region: Matrix,
+    box: tuple[int, int, int, int],
+    size: tuple[int, int],
+    erosion_px: float,
+    feather_px: float,
+) -> NDArray[np.float32]:
+    """The outline's soft mask in the region, cut to where the view has a picture."""
+    inside = draw_mask(face.outline - np.float32(box[:2]), size)
+    side = len(face.picture)
+    rim = side * VIEW_RIM
+    corners = np.array([[rim, rim], [side - rim, rim], [side - rim, side - rim], [rim, side - rim]]) - 0.5
+    return soften_mask(np.minimum(inside, draw_mask(transform(to_region, corners), size)), erosion_px, feather_px)
+
+
+def _to_lab(picture: Picture) -> NDArray[np.float32]:
+    lab: NDArray[np.float32] = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return lab
