@@ -44,9 +44,11 @@ def _center(frame: int) -> tuple[int, int]:
 
 
 def _mask(frame: int, *, of_truth: bool = False) -> NDArray[np.bool_]:
-    """An ellipse; the truth's is narrower and higher than the target's."""
+    """An ellipse that shrinks with time; the truth's is narrower and higher than the target's."""
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
-    cv2.ellipse(mask, _center(frame), (20, 32) if of_truth else (24, 28), 0, 0, 360, 1, -1)
+    cv2.ellipse(
+        mask, _center(frame), (20 - frame, 32 - frame) if of_truth else (24 - frame, 28 - frame), 0, 0, 360, 1, -1
+    )
     return mask > 0
 
 
@@ -154,11 +156,11 @@ class Case:
 
 @pytest.fixture(scope="session")
 def made_take(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of a take whose swap has the truth's movement and half of the way to its tint."""
+    """The files of a take whose swap has the truth's movement and comes ever nearer to its tint."""
     folder = tmp_path_factory.mktemp("take")
     numbers = range(N_FRAMES)
     _write_video(folder / "clip.mp4", [_paint(n, 20, _mouth(n), _eye(n)) for n in numbers])
-    _write_video(folder / "swap.mp4", [_paint(n, 70, _mouth(n) // 2, _eye(n) - 30) for n in numbers])
+    _write_video(folder / "swap.mp4", [_paint(n, 60 + 3 * n, _mouth(n) // 2, _eye(n) - 30) for n in numbers])
     _write_video(folder / "truth.mp4", [_paint(n, 100, _mouth(n), _eye(n)) for n in numbers])
     write_table(make_table([_truth_row(n) for n in numbers], TRUTH), folder / "truth.parquet", TRUTH)
     write_table(make_table([_track_row(n) for n in numbers], TRACKS), folder / "tracks.parquet", TRACKS)

@@ -107,6 +107,11 @@ def test_ssim_of_a_part_equals_ssim_of_the_whole_inside_the_mask(picture: np.nda
     assert structural_similarity(other, picture, disc)[0] == pytest.approx(whole, rel=1e-12)
 
 
+def test_ssim_of_flat_pictures_is_the_same_up_to_the_edge() -> None:
+    similarity = similarity_map(np.full((20, 30, 3), 100, np.uint8), np.full((20, 30, 3), 120, np.uint8))
+    assert similarity == pytest.approx(float(similarity[10, 15]))
+
+
 def test_gradient_energy_of_a_slope_is_its_steepness_squared() -> None:
     slope = np.repeat((3 * np.arange(60))[None, :, None], 50, axis=0).repeat(3, axis=2).astype(np.uint8)
     mask = np.zeros((50, 60), bool)

@@ -5,7 +5,6 @@ from itertools import zip_longest
 from pathlib import Path
 
 from errors import ClipError
-from vision.crops import Picture
 from vision.video_read import ClipInfo, Frame, probe_clip, read_frames
 
 
@@ -23,11 +22,6 @@ def read_lockstep(paths: tuple[Path, ...]) -> Iterator[tuple[Frame, ...]]:
             )
     for index, frames in enumerate(zip_longest(*(read_frames(path) for path in paths))):
         yield _check_frames(index, frames, infos)
-
-
-def to_pictures(frames: tuple[Frame, ...]) -> tuple[Picture, ...]:
-    """The frames as RGB uint8 (H, W, 3)."""
-    return tuple(frame.to_rgb() for frame in frames)
 
 
 def _check_frames(index: int, frames: tuple[Frame | None, ...], infos: tuple[ClipInfo, ...]) -> tuple[Frame, ...]:
