@@ -1,0 +1,138 @@
+"""A project in a temporary folder: the real graph, params and code, with each stage but `check` replaced by a fake.
+
+A fake writes bytes computed from the inputs that its stage declares, in milliseconds, so that what DVC and the flow
+do with the real dvc.yaml can be seen without the cost of the real work.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from dvc.repo import Repo
+
+from stages.params import read_params
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = (
+    *("flows", "stages", "trust", "vision", "models", "performers", "consent", "edits"),
+    *("errors.py", "dvc.yaml", "params.yaml", "requirements.lock", ".dvcignore", ".dvc/config"),
+)
+FAKED = ("sample", "detect", "align", "augment", "train", "convert", "evaluate")
+CLIPS = ("clips/ada/take1.mp4", "clips/ben/take1.mp4", "performers/truth/demo.mp4", "performers/truth/demo.parquet")
+FAKE = '''"""A stage that takes no time: writes bytes computed from its inputs, and does what behavior.json says."""
+
+import hashlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+name = os.environ["DVC_STAGE"]
+stage = json.loads(Path("fake/stages.json").read_text())[name]
+with Path("fake/runs.txt").open("a") as file:
+    file.write(name + "\\n")
+n_runs = Path("fake/runs.txt").read_text().split().count(name)
+behavior = json.loads(Path("fake/behavior.json").read_text()).get(name, {})
+print(behavior.get("say", f"{name} works"), flush=True)
+if "wait" in behavior:
+    Path(behavior["wait"]).write_text(str(os.getpid()))
+    time.sleep(60)
+if n_runs <= behavior.get("fail", 0):
+    print(behavior.get("error", "ValueError: a bug"), file=sys.stderr)
+    raise SystemExit(1)
+
+
+def digest(path):
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+inputs = [digest(Path(dep)) for dep in stage["data"]] + [json.dumps(stage["params"], sort_keys=True)]
+for out in map(Path, stage["outs"]):
+    known = inputs
+    if out.name == "faceset" and stage["faceset"] != "all":  # as align does: other clips do not touch the face set
+        known = [digest(Path(stage["data"][0]) / clip) for clip in stage["faceset"]]
+    file = out if out.suffix else out / "part"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\\n".join([out.name, *known]))
+'''
+
+
+class Project:
+    """A copy of the project with fake stages, and what a test does with it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def make(self) -> None:
+        """Copy the code and put the fakes and their clips in place."""
+        for name in COPIED:
+            _copy(ROOT / name, self.root / name)
+        for stage in FAKED:
+            self.write(f"stages/{stage}.py", FAKE)
+        for clip in CLIPS:
+            self.write(clip, f"frames of {clip}")
+        self.write("fake/runs.txt", "")
+        self.behave({})
+        self.declare()
+
+    def write(self, path: str, text: str) -> None:
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace text that stands exactly once in a file, and tell the fakes what their stages declare now."""
+        text = (self.root / path).read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
+        (self.root / path).write_text(text.replace(old, new))
+        self.declare()
+
+    def behave(self, behavior: dict[str, dict[str, object]]) -> None:
+        """What each fake does besides writing: `say` text, `fail` n times with an `error`, `wait` in a file's name."""
+        self.write("fake/behavior.json", json.dumps(behavior))
+
+    def declare(self) -> None:
+        """Tell the fakes what their stages declare in dvc.yaml."""
+        identities = read_params(self.root / "params.yaml").identities
+        declared: dict[str, object] = {}
+        with Repo(str(self.root)) as repo:
+            for stage in repo.index.stages:
+                key = stage.name.partition("@")[2]
+                paths = [dep.def_path for dep in stage.deps if dep not in stage.params]
+                declared[stage.name] = {
+                    "data": [p for p in paths if not p.endswith((".py", ".txt"))],
+                    "params": {name: value for part in stage.params for name, value in part.read_params().items()},
+                    "outs": [out.def_path for out in stage.outs],
+                    "faceset": identities[key].faceset if key in identities else "all",
+                }
+        self.write("fake/stages.json", json.dumps(declared))
+
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command in the project, with this Python's programs before others."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        environment = os.environ | {"PATH": path} | environment
+        return subprocess.run(
+            command, cwd=self.root, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+
+    def repro(self, *options: str) -> list[str]:
+        """`dvc repro`; the stages that ran, in order."""
+        before = self.read_runs()
+        done = self.run("dvc", "repro", "-q", *options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return self.read_runs()[len(before) :]
+
+    def read_runs(self) -> list[str]:
+        return (self.root / "fake/runs.txt").read_text().split()
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy2(source, target)
