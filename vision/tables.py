@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -79,7 +79,11 @@ FRAMES = Table(
         Column("shot", pa.int64(), "index of the shot in the clip"),
         Column("sharpness", pa.float32(), "variance of the Laplacian of the luma scaled to 360 lines"),
         Column("difference", pa.float32(), "mean difference to the last frame taken, grey levels; NaN for the first"),
-        Column("reason", pa.string(), "why the face set may not use it: interval, blurred, duplicate; empty: it may"),
+        Column(
+            "reason",
+            pa.string(),
+            "why the face set may not use it: not in face set, interval, blurred, duplicate; or empty",
+        ),
     ),
 )
 DETECTIONS = Table(
@@ -205,9 +209,7 @@ class TableWriter:
     def __init__(self, path: Path, table: Table) -> None:
         self._table = table
         self._whole = Whole(path)
-        compression: dict[str, Literal["none", "zstd"]] = {
-            c.name: "none" if c.name in table.stored else "zstd" for c in table.columns
-        }
+        compression: dict[str, Any] = {c.name: "none" if c.name in table.stored else "zstd" for c in table.columns}
         self._writer = pq.ParquetWriter(
             self._whole.open(), table.schema, compression=compression, write_page_checksum=True
         )
@@ -230,10 +232,18 @@ def _to_arrow(frame: pd.DataFrame, table: Table) -> pa.Table:
     if list(frame.columns) != names:
         raise TableError(f"table {table.name}: columns are {list(frame.columns)}, expected {names}")
     try:
-        arrow = pa.Table.from_pandas(frame, schema=table.schema, preserve_index=False)
+        arrays = [_to_array(frame[column.name], column, table) for column in table.columns]
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise TableError(f"table {table.name}: {error}") from error
-    return arrow.replace_schema_metadata(None)
+    return pa.Table.from_arrays(arrays, schema=table.schema)
+
+
+def _to_array(values: "pd.Series[Any]", column: Column, table: Table) -> "pa.Array[Any]":
+    """One column as Arrow's. NaN is a number here, not a missing value."""
+    array = pa.array(values, column.type, from_pandas=False)
+    if array.null_count and not column.is_nullable:
+        raise TableError(f"table {table.name}: column {column.name} lacks {array.null_count} values")
+    return array
 
 
 def _open(path: Path, table: Table) -> pq.ParquetFile:
