@@ -1,0 +1,185 @@
+"""Clips of one identity -> shots (cuts) and frames (each with why the face set may not use it), as Parquet tables.
+
+No pictures are written: later stages decode the clip. Times are exact fractions; sharpness and differences are in grey
+levels of luma with 8 bits.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from errors import ParamsError, one_line_errors
+from stages.params import Sample, pick, read_key, read_params
+from vision.hashing import hash_file
+from vision.planes import Array
+from vision.tables import FRAMES, SHOTS, TableWriter, make_table
+from vision.video_read import Frame, list_clips, probe_clip, read_frames
+
+SHARPNESS_LINES = 360
+SMALL_SIZE = (64, 36)
+# A frame that differs from the one before this many times as much as any of the last frames did is a jump in a scene.
+JUMP_FACTOR = 8
+JUMP_FRAMES = 12
+# Differences below this are noise, to jumps.
+JUMP_FLOOR = 0.004
+# Variance of luma (grey levels squared) that is taken for noise of a flat picture.
+FLAT_VARIANCE = 1.0
+ROWS_PER_WRITE = 4096
+
+
+def sample(
+    clips: Path,
+    shots: Path,
+    frames: Path,
+    interval_s: float,
+    faceset: Literal["all"] | list[str],
+    params: Sample,
+) -> None:
+    """Write the tables of shots and frames of all clips in a folder. Raises ClipError, ParamsError."""
+    paths = list_clips(clips)
+    check_faceset(faceset, paths, clips)
+    with TableWriter(shots, SHOTS) as shot_writer, TableWriter(frames, FRAMES) as frame_writer:
+        for path in paths:
+            is_in_faceset = faceset == "all" or path.name in faceset
+            _sample_clip(
+                path, Picker(interval_s, params, is_in_faceset), Cuts(params.cut_threshold), shot_writer, frame_writer
+            )
+
+
+def check_faceset(faceset: Literal["all"] | list[str], clips: list[Path], folder: Path) -> None:
+    """Raises ParamsError for a name in the face set's list that is none of the folder's clips."""
+    names = [clip.name for clip in clips]
+    unknown = [] if faceset == "all" else [name for name in faceset if name not in names]
+    if unknown:
+        raise ParamsError(f"faceset: there is no clip {unknown[0]!r} in {folder}; there are: {', '.join(names)}")
+
+
+def _sample_clip(clip: Path, picker: "Picker", cuts: "Cuts", shots: TableWriter, frames: TableWriter) -> None:
+    info = probe_clip(clip)
+    key = {"clip": clip.name, "clip_sha256": hash_file(clip)}
+    starts: list[int] = []
+    rows: list[dict[str, object]] = []
+    n_frames = n_used = 0
+    for frame in read_frames(clip):
+        small = shrink_luma(frame)
+        if cuts.is_cut(small):
+            starts.append(frame.index)
+        row = picker.judge(frame, small, info.time_base)
+        rows.append({**key, "frame": frame.index, "pts": frame.pts, "shot": len(starts) - 1, **row})
+        n_frames, n_used = n_frames + 1, n_used + (not row["reason"])
+        if len(rows) == ROWS_PER_WRITE:
+            frames.write(make_table(rows, FRAMES))
+            rows.clear()
+    frames.write(make_table(rows, FRAMES))
+    shots.write(make_table(list(_shot_rows(key, starts, n_frames)), SHOTS))
+    print(f"{clip}: {n_frames} frames, {len(starts) - 1} cuts, {n_used} used")
+    for note in info.notes:
+        print(f"{clip}: note: {note}")
+
+
+def shrink_luma(frame: Frame) -> Array:
+    """Luma of 64 x 36 pixels, float32 (36, 64), in grey levels of 8 bits."""
+    small = cv2.resize(frame.planes[0].astype(np.float32), SMALL_SIZE, interpolation=cv2.INTER_AREA)
+    return np.asarray(small / (1 << (frame.layout.bits - 8)), np.float32)
+
+
+def measure_sharpness(frame: Frame) -> float:
+    """Variance of the Laplacian of the luma, scaled to 360 lines."""
+    luma = frame.planes[0].astype(np.float32) / (1 << (frame.layout.bits - 8))
+    height, width = luma.shape
+    size = (max(1, round(width * SHARPNESS_LINES / height)), SHARPNESS_LINES)
+    method = cv2.INTER_AREA if height > SHARPNESS_LINES else cv2.INTER_LINEAR
+    return float(cv2.Laplacian(cv2.resize(luma, size, interpolation=method), cv2.CV_32F).var())
+
+
+@dataclass
+class Cuts:
+    """Finds the first frames of shots, from small lumas in order.
+
+    Two frames are as unlike as the part of their contrast that they do not share: 1 - 2<a, b> / (<a, a> + <b, b>), each
+    with its mean removed, which leaves changes of exposure out. A cut is at least `threshold` unlike, or a jump.
+    """
+
+    threshold: float
+    _last: Array | None = None
+    _history: deque[float] = field(default_factory=lambda: deque(maxlen=JUMP_FRAMES))
+
+    def is_cut(self, small: Array) -> bool:
+        """Whether a shot starts with this frame; the first frame of a clip starts one."""
+        contrast = small - small.mean()
+        last, self._last = self._last, contrast
+        if last is None:
+            return True
+        unlike = _measure_unlikeness(last, contrast)
+        is_known = len(self._history) == JUMP_FRAMES
+        is_jump = is_known and unlike > JUMP_FACTOR * (max(self._history) + JUMP_FLOOR)
+        is_cut = is_jump or unlike >= self.threshold
+        self._history.append(unlike)
+        if is_cut:
+            self._history.clear()
+        return is_cut
+
+
+def _measure_unlikeness(first: Array, second: Array) -> float:
+    shared = 2 * float((first * second).mean()) + FLAT_VARIANCE
+    return min(1 - shared / (float((first * first).mean() + (second * second).mean()) + FLAT_VARIANCE), 1.0)
+
+
+class Picker:
+    """Decides frame by frame whether the face set may use it."""
+
+    def __init__(self, interval_s: float, params: Sample, is_in_faceset: bool) -> None:
+        # The decimal that params.yaml says, not the binary number nearest to it: 0.04 s is a frame at 25 a second.
+        self._interval = Fraction(str(interval_s))
+        self._params = params
+        self._is_in_faceset = is_in_faceset
+        self._taken: Array | None = None
+        self._taken_time = Fraction(0)
+
+    def judge(self, frame: Frame, small: Array, time_base: Fraction) -> dict[str, object]:
+        """Sharpness, difference to the last frame taken, and the reason against this one (empty: it is taken)."""
+        sharpness = measure_sharpness(frame)
+        difference = float("nan") if self._taken is None else float(np.abs(small - self._taken).mean())
+        time = frame.pts * time_base
+        reason = self._find_reason(time, sharpness, difference)
+        if not reason:
+            self._taken, self._taken_time = small, time
+        return {"sharpness": sharpness, "difference": difference, "reason": reason}
+
+    def _find_reason(self, time: Fraction, sharpness: float, difference: float) -> str:
+        if not self._is_in_faceset:
+            return "not in face set"
+        if self._taken is not None and time - self._taken_time < self._interval:
+            return "interval"
+        if sharpness < self._params.min_sharpness:
+            return "blurred"
+        return "duplicate" if difference < self._params.duplicate_threshold else ""
+
+
+def _shot_rows(key: dict[str, str], starts: list[int], n_frames: int) -> Iterator[dict[str, object]]:
+    for shot, (first, end) in enumerate(zip(starts, [*starts[1:], n_frames], strict=True)):
+        yield {**key, "shot": shot, "first_frame": first, "end_frame": end}
+
+
+def main() -> None:
+    with one_line_errors():
+        key = read_key("sample")
+        params = read_params()
+        sample(
+            clips=Path(pick(params.identities, "identities", key).clips),
+            shots=Path(f"data/sample/{key}/shots.parquet"),
+            frames=Path(f"data/sample/{key}/frames.parquet"),
+            interval_s=params.identities[key].interval_s,
+            faceset=params.identities[key].faceset,
+            params=params.sample,
+        )
+
+
+if __name__ == "__main__":
+    main()
