@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,6 @@ from vision.tables import (
     SHOTS,
     TRACKS,
     TableWriter,
-    make_table,
     matrix,
     points,
     read_batches,
@@ -37,7 +37,7 @@ MAX_GAP_S = 0.3  # of the detector, over which a track is followed and its landm
 LOOKS, LOOK_PX, LOOK_COVERAGE = 12, 96, 0.6  # a track's look: sum over so many faces, of views of this size
 
 Verdicts = dict[tuple[str, int], Verdict]
-Row = dict[str, object]
+Row = dict[str, Any]
 _WITHOUT_MESH = [column.name for column in DETECTIONS.columns if column.name != "mesh"]
 _SHARED = [c.name for c in FACESET.columns if c.name not in ("picture", "landmarks", "sharpness", "reason")]
 
@@ -202,8 +202,7 @@ def _write_clip(
         while waiting and waiting[0] == frame.index:
             of_frame.append(waiting[1])
             waiting = next(rows, None)
-        if of_frame:
-            tracks.write(make_table(of_frame, TRACKS))
+        tracks.write_rows(of_frame)
         if frame.index in sampled:
             for row in of_frame:
                 if row["is_used"] and not row["is_bridged"]:

@@ -89,7 +89,9 @@ def _check_size(gigabytes: float, max_gb: float) -> None:
         )
 
 
-def _fill(arrays: Mapping[str, NDArray[np.uint8]], faceset: Path, faces: pd.DataFrame, params: Augment, seed: int) -> None:
+def _fill(
+    arrays: Mapping[str, NDArray[np.uint8]], faceset: Path, faces: pd.DataFrame, params: Augment, seed: int
+) -> None:
     """Write every face of the table to its rows."""
     rows_of: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for face in faces[faces["split"] != "gap"].itertuples():

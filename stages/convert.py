@@ -1,7 +1,7 @@
 """A take's clip, the target's tracks and the pair's checkpoint -> the swapped, marked video and a record a frame."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from vision.alignment import Matrix, Points, compose, scale_of, view_matrix
 from vision.blend import Face, paste_face
 from vision.crops import crop_picture
 from vision.masks import face_outline
-from vision.tables import CONVERSIONS, TRACKS, TableWriter, make_table, matrix, points, read_batches
-from vision.video_read import Frame, read_frames
+from vision.planes import Planes
+from vision.tables import CONVERSIONS, TRACKS, TableWriter, matrix, points, read_batches
+from vision.video_read import Frame, probe_clip, read_frames
 
 NO_FACE = "no face of the target"
 
@@ -34,6 +35,17 @@ class Place:
     crop_side: float
 
 
+@dataclass(frozen=True)
+class SwappedFrame:
+    """A frame as it goes out, with its face replaced or as it was."""
+
+    index: int
+    pts: int
+    duration: int | None
+    planes: Planes
+    is_swapped: bool
+
+
 Placed = tuple[Frame, Place | None]
 
 
@@ -43,12 +55,15 @@ def convert(clip: Path, tracks: Path, checkpoint: Path, video: Path, record: Pat
     Raises FaceError where no frame shows the target's face, or one does not and params.missing is `fail`.
     """
     loaded = load_checkpoint(checkpoint)
-    rows: list[dict[str, object]] = []
     placed = pair_frames(read_frames(clip), read_places(tracks, clip.name, loaded.info))
-    swapped = _note_frames(swap_frames(_check_missing(clip, placed, params.missing), loaded, params), rows)
-    PUBLISH
-    n_swapped = sum(bool(row["is_swapped"]) for row in rows)
-    print(f"convert: {n_swapped} of {len(rows)} frames swapped", flush=True)
+    swapped = swap_frames(_check_missing(clip, placed, params.missing), loaded, params)
+    n_frames = n_swapped = 0
+    with TableWriter(record, CONVERSIONS) as writer:
+        published = publish_video(swapped, video, probe_clip(clip), clip, params.label, params.crf)
+        for frame, picture_sha256 in published:
+            writer.write_rows([_make_row(frame, picture_sha256)])
+            n_frames, n_swapped = n_frames + 1, n_swapped + frame.is_swapped
+    print(f"convert: {n_swapped} of {n_frames} frames swapped", flush=True)
 
 
 def read_places(tracks: Path, clip: str, info: CheckpointInfo) -> Iterator[Place]:
@@ -72,18 +87,17 @@ def pair_frames(frames: Iterable[Frame], places: Iterator[Place]) -> Iterator[Pl
             yield frame, None
 
 
-def swap_frames(placed: Iterable[Placed], checkpoint: Checkpoint, params: Convert) -> Iterator[tuple[Frame, bool]]:
+def swap_frames(placed: Iterable[Placed], checkpoint: Checkpoint, params: Convert) -> Iterator[SwappedFrame]:
     """The frames with their faces replaced, batch by batch, each with whether it was."""
     for batch in _split(placed, params.batch_frames):
         swaps = iter(_swap_faces([(frame, place) for frame, place in batch if place is not None], checkpoint))
         for frame, place in batch:
-            if place is None:
-                yield frame, False
-                continue
-            face = Face(next(swaps), place.frame_to_view, place.outline)
-            erosion_px, feather_px = (r * place.crop_side for r in (params.erosion_ratio, params.feather_ratio))
-            planes = paste_face(frame.planes, frame.layout, face, erosion_px, feather_px, params.color_transfer)
-            yield replace(frame, planes=planes), True
+            planes = frame.planes
+            if place is not None:
+                face = Face(next(swaps), place.frame_to_view, place.outline)
+                erosion_px, feather_px = (r * place.crop_side for r in (params.erosion_ratio, params.feather_ratio))
+                planes = paste_face(planes, frame.layout, face, erosion_px, feather_px, params.color_transfer)
+            yield SwappedFrame(frame.index, frame.pts, frame.duration, planes, is_swapped=place is not None)
 
 
 @torch.inference_mode()
@@ -94,6 +108,16 @@ def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint) -> NDA
     size_px = checkpoint.info.size_px
     views = [crop_picture(frame.to_rgb(), place.frame_to_view, size_px) for frame, place in faces]
     return to_pictures(checkpoint.model.render(to_tensor(np.stack(views)), "source"))
+
+
+def _make_row(frame: SwappedFrame, picture_sha256: str) -> dict[str, object]:
+    return {
+        "frame": frame.index,
+        "pts": frame.pts,
+        "is_swapped": frame.is_swapped,
+        "reason": "" if frame.is_swapped else NO_FACE,
+        "picture_sha256": picture_sha256,
+    }
 
 
 def _split(placed: Iterable[Placed], n: int) -> Iterator[list[Placed]]:

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +77,7 @@ def train(
 def _set_up_torch(params: Train) -> None:
     if params.device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("train.device is cuda, but torch finds no CUDA device here; set it to cpu")
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # which devices it found, and advertisements
     torch.set_num_threads(params.threads)
     torch.use_deterministic_algorithms(params.device == "cpu")
 
@@ -165,7 +168,10 @@ def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> Non
     run.faces.span = Span(training.step, end)
     intervals = Intervals(params.validate_every, params.checkpoint_every, params.preview_every)
     keeper = Keeper(states, run.preview, run.held_out, progress, intervals, end, phase.until_loss)
-    _make_trainer(params, keeper, end - training.step).fit(training, run.faces)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on workers and logging
+        warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)  # Lightning 2.6, torch's pytree
+        _make_trainer(params, keeper, end - training.step).fit(training, run.faces)
 
 
 def _make_trainer(params: Train, keeper: Keeper, n_steps: int) -> Trainer:

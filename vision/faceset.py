@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from errors import TableError
-from vision.tables import FACESET, TableWriter, make_table, read_batches
+from vision.tables import FACESET, TableWriter, read_batches
 
 SHARD_FACES = 500
 
@@ -16,11 +17,11 @@ class FacesetWriter:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._rows: list[dict[str, object]] = []
+        self._rows: list[dict[str, Any]] = []
         self._n_shards = 0
         self.n_faces = 0
 
-    def write(self, face: dict[str, object]) -> None:
+    def write(self, face: dict[str, Any]) -> None:
         self._rows.append(face)
         self.n_faces += 1
         if len(self._rows) == SHARD_FACES:
@@ -33,7 +34,7 @@ class FacesetWriter:
 
     def _flush(self) -> None:
         with TableWriter(self._folder / f"part-{self._n_shards:05d}.parquet", FACESET) as writer:
-            writer.write(make_table(self._rows, FACESET))
+            writer.write_rows(self._rows)
         self._rows, self._n_shards = [], self._n_shards + 1
 
 

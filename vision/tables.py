@@ -167,9 +167,9 @@ TRUTH = Table(
 )
 
 
-def make_table(rows: list[dict[str, object]], table: Table) -> pd.DataFrame:
+def make_table(rows: list[dict[str, Any]], table: Table) -> pd.DataFrame:
     """Build a DataFrame of `table`'s columns from dicts; no rows give an empty table of the right types."""
-    frame: pd.DataFrame = _to_arrow(pd.DataFrame(rows, columns=[c.name for c in table.columns]), table).to_pandas()
+    frame: pd.DataFrame = _rows_to_arrow(rows, table).to_pandas()
     return frame
 
 
@@ -204,18 +204,36 @@ def matrix(values: object) -> np.ndarray:
 
 
 class TableWriter:
-    """Writes a table in pieces; the file appears whole at the end of the `with` block, or not at all."""
+    """Writes a table in pieces; the file appears whole at the end of the `with` block, or not at all.
+
+    Pieces may be as small as a row: they wait until they fill a row group, so that the bytes do not tell how they came.
+    """
 
     def __init__(self, path: Path, table: Table) -> None:
         self._table = table
         self._whole = Whole(path)
-        compression: dict[str, Any] = {c.name: "none" if c.name in table.stored else "zstd" for c in table.columns}
+        self._waiting = table.schema.empty_table()
+        compression: dict[str, Literal[none, zstd]] = {
+            c.name: "none" if c.name in table.stored else "zstd" for c in table.columns
+        }
         self._writer = pq.ParquetWriter(
             self._whole.open(), table.schema, compression=compression, write_page_checksum=True
         )
 
     def write(self, frame: pd.DataFrame) -> None:
-        self._writer.write_table(_to_arrow(frame, self._table), row_group_size=self._table.row_group_size)
+        """Add a table's rows. Raises TableError where its columns or types are not the declared ones."""
+        self._add(_to_arrow(frame, self._table))
+
+    def write_rows(self, rows: list[dict[str, Any]]) -> None:
+        """Add rows given as dicts of all columns. Raises TableError."""
+        self._add(_rows_to_arrow(rows, self._table))
+
+    def _add(self, piece: pa.Table) -> None:
+        size = self._table.row_group_size
+        self._waiting = pa.concat_tables([self._waiting, piece])
+        while len(self._waiting) >= size:
+            self._writer.write_table(self._waiting.slice(0, size).combine_chunks())
+            self._waiting = self._waiting.slice(size)
 
     def __enter__(self) -> Self:
         return self
@@ -223,8 +241,21 @@ class TableWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is None and len(self._waiting):
+            self._writer.write_table(self._waiting.combine_chunks())
         self._writer.close()
         self._whole.close(keep=kind is None)
+
+
+def _rows_to_arrow(rows: list[dict[str, Any]], table: Table) -> pa.Table:
+    names = {c.name for c in table.columns}
+    for row in rows:
+        if row.keys() != names:
+            raise TableError(f"table {table.name}: a row has columns {sorted(row)}, expected {sorted(names)}")
+    try:
+        return pa.Table.from_pylist(rows, schema=table.schema)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise TableError(f"table {table.name}: {error}") from error
 
 
 def _to_arrow(frame: pd.DataFrame, table: Table) -> pa.Table:

@@ -1,0 +1,49 @@
+"""Losses: zero for equal pictures, blind outside the mask, growing with the difference."""
+
+import pytest
+import torch
+
+from models.losses import dssim, l1
+
+
+def pictures(n: int = 3) -> torch.Tensor:
+    return torch.rand((n, 3, 32, 32), generator=torch.Generator().manual_seed(1))
+
+
+def half_mask(n: int = 3) -> torch.Tensor:
+    mask = torch.zeros(n, 1, 32, 32)
+    mask[..., :16] = 1
+    return mask
+
+
+@pytest.mark.parametrize("loss", [dssim, l1])
+def test_equal_pictures_cost_nothing(loss: object) -> None:
+    assert callable(loss)
+    torch.testing.assert_close(loss(pictures(), pictures(), half_mask()), torch.zeros(3), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("loss", [dssim, l1])
+def test_what_lies_outside_the_mask_has_no_part(loss: object) -> None:
+    assert callable(loss)
+    changed = pictures()
+    changed[..., 16:] = 1 - changed[..., 16:]
+    torch.testing.assert_close(loss(changed, pictures(), half_mask()), torch.zeros(3), atol=1e-6, rtol=0)
+
+
+def test_l1_is_the_mean_difference_inside_the_mask() -> None:
+    faces = pictures().clamp(max=0.7)
+    torch.testing.assert_close(l1(faces + 0.25, faces, half_mask()), torch.full((3,), 0.25))
+
+
+def test_dssim_grows_with_noise_and_stays_within_one() -> None:
+    noise = pictures().flip(0) - 0.5
+    scores = [
+        float(dssim((pictures() + k * noise).clamp(0, 1), pictures(), half_mask()).mean()) for k in (0, 0.1, 0.5, 2)
+    ]
+    assert scores == sorted(scores)
+    assert scores[-1] <= 1
+
+
+def test_dssim_sees_blur_that_l1_forgives() -> None:
+    flat = pictures().mean((2, 3), keepdim=True).expand(-1, -1, 32, 32)
+    assert float(dssim(flat, pictures(), half_mask()).mean()) > 0.3

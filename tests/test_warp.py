@@ -1,0 +1,52 @@
+"""Random geometry: keyed, shared by input and face, and gentle."""
+
+import torch
+
+from models.warp import cut_views, draw_views, keyed_generator
+
+RATIO = 0.8
+
+
+def stored(n: int = 2, side: int = 80) -> torch.Tensor:
+    """Smooth pictures whose first two channels are x and y in [0, 1]; four channels."""
+    line = (torch.arange(side) + 0.5) / side
+    x, y = line.expand(side, side), line[:, None].expand(side, side)
+    return torch.stack([x, y, x * y, torch.ones_like(x)]).expand(n, -1, -1, -1).contiguous()
+
+
+def test_the_same_key_draws_the_same_and_another_does_not() -> None:
+    draws = [draw_views(stored(), RATIO, 64, 1.0, False, keyed_generator(*key)) for key in ((1, 5), (1, 5), (1, 6))]
+    assert torch.equal(draws[0][0], draws[1][0])
+    assert torch.equal(draws[0][1], draws[1][1])
+    assert not torch.equal(draws[0][1], draws[2][1])
+
+
+def test_a_plain_view_is_the_middle_of_what_is_stored() -> None:
+    view = cut_views(stored(), RATIO, 64)
+    torch.testing.assert_close(view[0, 0, 0], 0.1 + RATIO * (torch.arange(64) + 0.5) / 64, atol=1e-5, rtol=0)
+
+
+def test_without_warp_input_and_face_are_the_same() -> None:
+    warped, face = draw_views(stored(), RATIO, 64, 0.0, False, keyed_generator(1))
+    assert torch.equal(warped, face)
+
+
+def test_the_warp_moves_the_input_by_a_few_percent_of_the_view() -> None:
+    warped, face = draw_views(stored(64), RATIO, 64, 1.0, False, keyed_generator(3))
+    moved = ((warped[:, :2] - face[:, :2]) / RATIO).abs()
+    assert 0.02 < moved.mean() < 0.06
+    assert moved.max() < 0.35
+    assert warped.shape == (64, 3, 64, 64)
+
+
+def test_moves_stay_within_the_margin_for_nearly_all_of_the_view() -> None:
+    _, face = draw_views(stored(64), RATIO, 64, 1.0, False, keyed_generator(4))
+    on_border = (face[:, :2] < 0.01) | (face[:, :2] > 0.99)
+    assert on_border.float().mean() < 0.02
+
+
+def test_flip_mirrors_about_half_of_the_faces_and_none_without() -> None:
+    for flip, low, high in ((False, 0.0, 0.0), (True, 0.3, 0.7)):
+        _, face = draw_views(stored(128), RATIO, 64, 0.0, flip, keyed_generator(5))
+        share = (face[:, 0, :, 0].mean(1) > face[:, 0, :, -1].mean(1)).float().mean()
+        assert low <= share <= high
