@@ -16,7 +16,7 @@ VIEW_RIM = 0.02  # share of the view's side next to its border that is never pas
 
 @dataclass(frozen=True)
 class Face:
-    """A face to put into a picture: RGB uint8 (S, S, 3), where it lies, and the outline (N, 2) to fill, frame pixels."""
+    """A face to put into a picture: RGB uint8 (S, S, 3), where it lies, the outline (N, 2) to fill in frame pixels."""
 
     picture: Picture
     frame_to_view: Matrix
