@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
 
 from errors import ParamsError
@@ -30,10 +30,11 @@ def _check_path(text: str) -> str:
     return text
 
 
-def _check_file_name(text: str) -> str:
-    if "/" in text or not text:
-        raise ValueError("must be a file's name, without a folder")
-    return text
+def _check_faceset(value: object) -> object:
+    names = value if isinstance(value, list) else []
+    if value != "all" and not (names and all(isinstance(n, str) and n and "/" not in n for n in names)):
+        raise ValueError("must be the word all, or a list of file names without folders")
+    return value
 
 
 def _check_key(text: str) -> str:
@@ -49,7 +50,6 @@ def _check_multiple_of_16(number: int) -> int:
 
 
 InnerPath = Annotated[str, AfterValidator(_check_path)]
-FileName = Annotated[str, AfterValidator(_check_file_name)]
 Key = Annotated[str, AfterValidator(_check_key)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -64,7 +64,7 @@ class Identity(_Section):
     clips: InnerPath
     consent: InnerPath
     interval_s: float = Field(ge=0, le=3600)
-    faceset: Literal["all"] | list[FileName]
+    faceset: Annotated[Literal["all"] | list[str], BeforeValidator(_check_faceset)]
 
 
 class Pair(_Section):
@@ -263,23 +263,39 @@ def _read_yaml(path: Path) -> object:
     except UnicodeDecodeError:
         raise ParamsError(f"{path}: is no UTF-8 text; save it as UTF-8") from None
     except YAMLError as error:
-        raise ParamsError(f"{path}: no valid YAML: {error}") from None
+        raise ParamsError(f"{path}: no valid YAML: {_describe_yaml(error)}") from None
 
 
 def _listed(entries: Mapping[str, object]) -> str:
     return ", ".join(sorted(entries)) or "none"
 
 
+def _describe_yaml(error: YAMLError) -> str:
+    """ruamel's error in one line: what is wrong, and where."""
+    if not isinstance(error, MarkedYAMLError):
+        return " ".join(str(error).split())
+    line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+    what = next((part for part in (error.problem, error.context) if part), "it cannot be read")
+    return f"{' '.join(what.split())}{line}"
+
+
 def _describe(error: ErrorDetails) -> str:
-    """pydantic's error as `key: what is wrong (found value)`; its place in a union or a tuple is left out."""
-    parts = [str(part) for part in error["loc"] if str(part) not in ("[key]", "literal['all']", "list[function-after]")]
+    """pydantic's error as `key: what is wrong (found value)`."""
+    where = ".".join(_name(part) for part in error["loc"] if part != "[key]") or "the file"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "extra_forbidden":
         message = "unknown key; remove it or mend its spelling"
     elif error["type"] == "missing":
         message = "is missing, and there are no defaults"
-    elif not parts:
-        return message
+    elif not error["loc"] and error["type"] == "value_error":
+        return message  # about several keys, which it names itself
+    elif not error["loc"]:
+        message = "holds no params; start from the project's own params.yaml"
     else:
         message = f"{message} (found {error['input']!r})"
-    return f"{'.'.join(parts) or 'the file'}: {message}"
+    return f"{where}: {message}"
+
+
+def _name(part: int | str) -> str:
+    """A part of a key's path; what is no plain word is quoted, so that the message stays one line."""
+    return str(part) if re.fullmatch(r"[\w-]+", str(part)) else repr(part)
