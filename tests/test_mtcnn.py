@@ -85,9 +85,9 @@ def test_the_caller_keeps_its_threads() -> None:
 @needs_footage
 def test_a_face_that_fills_a_small_frame_is_found_even_when_small_ones_are_wanted_too() -> None:
     """The package's pyramid stops before it gets there."""
-    face = cv2.resize(read_still("single.png")[40:190, 150:300], (160, 160))
-    found = FaceDetector(12 / 160).find([face])[0]
-    assert [one for one in found if (one.box[2:] - one.box[:2]).max() > 100]
+    face = cv2.resize(read_still("single.png")[60:175, 165:280], (218, 218))
+    found = FaceDetector(12 / 218).find([face])[0]
+    assert [one for one in found if (one.box[2:] - one.box[:2]).max() > 150]
 
 
 @needs_footage

@@ -41,7 +41,7 @@ node {
 }
 """
 
-Points = NDArray[np.float32]
+Points = NDArray[np.floating]
 Picture = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ class FaceMesh:
     def __init__(self) -> None:
         self._model = _Model()
 
-    def fit(self, picture: Picture, box: Points, five: Points | None = None) -> Points | None:
+    def fit(self, picture: Picture, box: Points, five: Points | None = None) -> NDArray[np.float32] | None:
         """The mesh of the face in `box` (4,) of an RGB (H, W, 3) picture; None where no mesh holds there.
 
         Gives float32 (478, 3): x, y in pixels of the picture, z towards the back in the same unit. The landmarks
@@ -68,7 +68,7 @@ class FaceMesh:
         """Stop the model."""
         self._model.close()
 
-    def _fit_region(self, picture: Picture, frame_to_region: Matrix) -> Points | None:
+    def _fit_region(self, picture: Picture, frame_to_region: Matrix) -> NDArray[np.float32] | None:
         points = self._model.run(_cut(picture, frame_to_region))
         if points is None:
             return None
