@@ -1,14 +1,16 @@
 """How far a reconstruction is from its face, inside the face mask."""
 
-from torch import Tensor
-from torch.nn import functional
+from functools import cache
 
-_WINDOW = 7
-_C1, _C2 = 0.01**2, 0.03**2  # Wang et al. 2004, for pictures in [0, 1]
+import torch
+from torch import Tensor
+
+_SIGMA, _RADIUS = 1.5, 5  # Wang et al. 2004
+_C1, _C2 = 0.01**2, 0.03**2  # for pictures in [0, 1]
 
 
 def dssim(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
-    """(1 - SSIM) / 2 of each picture inside its mask: (N,), 0 is equal. Wang et al. 2004, with a flat 7x7 window.
+    """(1 - SSIM) / 2 of each picture inside its mask: (N,), 0 is equal. Wang et al. 2004, eq. 13.
 
     pictures, faces: (N, 3, H, W) in [0, 1]; masks: (N, 1, H, W). What lies outside the masks has no part in it.
     """
@@ -33,4 +35,14 @@ def masked_mean(values: Tensor, masks: Tensor) -> Tensor:
 
 
 def _blur(x: Tensor) -> Tensor:
-    return functional.avg_pool2d(x, _WINDOW, stride=1, padding=_WINDOW // 2, count_include_pad=False)
+    """The window's weighted mean around each pixel: products with banded matrices, much faster than pooling."""
+    rows, columns = (_window_matrix(n).to(x.device) for n in x.shape[2:])
+    return rows @ x.float().contiguous() @ columns.T
+
+
+@cache
+def _window_matrix(n: int) -> Tensor:
+    """(n, n): row i weighs the line's pixels around i; at the border the weights inside count alone."""
+    distance = torch.arange(n)[:, None] - torch.arange(n)[None, :]
+    weights = torch.exp(-(distance**2) / (2 * _SIGMA**2)) * (distance.abs() <= _RADIUS)
+    return weights / weights.sum(1, keepdim=True)
