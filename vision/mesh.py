@@ -151,15 +151,20 @@ def _silence() -> Iterator[None]:
 
 
 def _region_of_box(box: Points) -> Matrix:
-    low, high = np.asarray(box, np.float64).reshape(2, 2)
+    low, high = _rounded(box).reshape(2, 2)
     return _region((low + high) / 2, (high - low).max() * _BOX_RATIO, np.array([1.0, 0.0]))
 
 
 def _region_of_five(five: Points) -> Matrix:
-    left, right, _, *corners = np.asarray(five, np.float64)
+    left, right, _, *corners = _rounded(five)
     eyes, mouth = (left + right) / 2, np.mean(corners, axis=0)
     side = max(np.hypot(*(right - left)), np.hypot(*(mouth - eyes))) * _FIVE_RATIO
     return _region((eyes + mouth) / 2, float(side), right - left)
+
+
+def _rounded(points: Points) -> NDArray[np.float64]:
+    """To quarters of a pixel, so that the detector's last bits, which its batches may change, do not show."""
+    return np.round(points.astype(np.float64) * 4) / 4
 
 
 def _region_of_mesh(mesh: Points) -> Matrix:
