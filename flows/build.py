@@ -26,6 +26,7 @@ from prefect.states import Completed, Failed
 
 from flows.graph import Graph, read_graph
 from flows.outcome import Outcome
+from flows.server import ensure_server
 from flows.stage_process import StageError, StageProcesses
 from stages.check import EDITS, add_edits, check_files
 from stages.params import read_params
@@ -178,6 +179,7 @@ def main() -> None:
     with one_line_errors():
         arguments = _read_arguments()
         check_inputs()
+        ensure_server()
         state = build(arguments.stages, arguments.force, arguments.jobs, arguments.retries, return_state=True)
         if not state.is_completed():
             raise FlowError(f"the build ended as {state.name}: {state.message}")

@@ -12,16 +12,19 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from typing import IO
 
 GRACE_S = 1.0  # between the interrupt and the kill
 
 
-def start_guarded(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start `command` under a guard: stdout and stderr in one pipe; close the guard's stdin to end it."""
+def start_guarded(
+    command: list[str], environment: Mapping[str, str], output: IO[bytes] | int = subprocess.PIPE
+) -> subprocess.Popen[bytes]:
+    """Start `command` under a guard, stdout and stderr to `output`; close the guard's stdin to end it."""
     return subprocess.Popen(  # noqa: S603 (the command is the flow's own)
         [sys.executable, "-m", "flows.guard", *command],
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
         env=dict(environment),
         start_new_session=True,

@@ -1,6 +1,6 @@
 """Make a project of one's own: this one without the demo's people, with git, DVC and a first commit.
 
-python -m flows.new_show DIR
+    python -m flows.new_show DIR
 
 One repository a show: its dvc.lock and metrics are committed there, which the template leaves out.
 """
@@ -14,10 +14,11 @@ from pathlib import Path
 
 from errors import FlowError, one_line_errors
 from flows.environment import ROOT
+from stages.params import MAPS
 from vision.whole import whole_folder
 
 LEFT_OUT = (".ci/", "benchmarks/", "clips/", "consent/", "edits/", "performers/truth/", "tests/")
-MAPS = ("identities", "pairs", "takes")
+
 NEXT = """The new project is {folder}. Next, there:
   1. put each person's clips into clips/NAME/, and the records of consent into consent/NAME/record.json
   2. fill in identities, pairs and takes in params.yaml (the demo's stand there as comments)

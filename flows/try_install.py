@@ -9,6 +9,8 @@ from flows import environment  # noqa: F401 (sets what Prefect reads when it is 
 # isort: split
 from prefect import flow, task
 
+from flows.server import ensure_server
+
 MODULES = (
     *("albumentations", "av", "cv2", "dvc.repo", "joblib", "matplotlib", "mediapipe.python.solutions.face_mesh"),
     *("numpy", "pandas", "prefect", "pyarrow.parquet", "pydantic", "pytorch_lightning", "ruamel.yaml"),
@@ -34,6 +36,7 @@ def main() -> None:
                 importlib.import_module(module)
             except ImportError as error:
                 raise FlowError(f"{module} cannot be imported ({error}); remove .venv and run make again") from None
+        ensure_server()
         if try_flow() != 3:
             raise FlowError("Prefect ran a flow, but gave a wrong result; remove .venv and run make again")
 

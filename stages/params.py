@@ -15,11 +15,13 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import MappingNode, Node
 
 from errors import ParamsError
 
 PARAMS_FILE = Path("params.yaml")
 Entry = TypeVar("Entry")
+MAPS = ("identities", "pairs", "takes")
 KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -257,6 +259,7 @@ def _read_yaml(path: Path) -> object:
         text = path.read_text(encoding="utf-8")
         if any(isinstance(event, AliasEvent) for event in yaml.parse(text)):
             raise ParamsError(f"{path}: YAML aliases (*name) are not allowed; write the values out")
+        _check_keys(path, yaml.compose(text))
         return YAML(typ="safe", pure=True).load(text)
     except FileNotFoundError:
         raise ParamsError(f"{path}: not found; run this in the project's folder") from None
@@ -264,6 +267,18 @@ def _read_yaml(path: Path) -> object:
         raise ParamsError(f"{path}: is no UTF-8 text; save it as UTF-8") from None
     except YAMLError as error:
         raise ParamsError(f"{path}: no valid YAML: {_describe_yaml(error)}") from None
+
+
+def _check_keys(path: Path, root: Node) -> None:
+    """Check the maps' keys as they are written: 007 would be read as the number 7, and DVC would drop it."""
+    for section, entries in root.value if isinstance(root, MappingNode) else []:
+        if section.value in MAPS and isinstance(entries, MappingNode):
+            for key, _ in entries.value:
+                if not key.tag.endswith(":str") or not KEY.fullmatch(str(key.value)):
+                    name = _name(key.value) if isinstance(key.value, str) else "a list or map"
+                    raise ParamsError(
+                        f"{path}: {section.value}.{name}: a key must be a word that matches {KEY.pattern}"
+                    )
 
 
 def _listed(entries: Mapping[str, object]) -> str:
