@@ -60,7 +60,8 @@ class VideoWriter:
         self._last_duration = 1
         self._sound = _SoundCopy(sound) if sound is not None else None
         scales = self._sound.time_scales if self._sound is not None else []
-        self._container = _open(self._whole.open(), form.time_base, scales)
+        with self._one_line_errors():
+            self._container = _open(self._whole.open(), form.time_base, scales)
         try:
             self._container.metadata.update(metadata or {})
             self._stream = _add_video(self._container, form, crf, preset)
@@ -157,7 +158,8 @@ class VideoWriter:
     def _one_line_errors(self) -> Iterator[None]:
         """Name the file where the disk is full or the folder cannot be written; anything else is a bug and passes."""
         try:
-            yield
+            with av.logging.Capture():
+                yield
         except OSError as error:
             raise ClipError(f"{self._whole.path}: cannot be written ({error.strerror}); make room for it") from error
 
