@@ -25,8 +25,8 @@ class PackageDetector:
             from mtcnn import MTCNN  # noqa: PLC0415 # needs TensorFlow, which this project does without
         except ImportError as error:
             raise ParamsError(
-                f"detect.engine: mtcnn needs TensorFlow ({error}); install the dependency group tensorflow of "
-                "pyproject.toml, or set detect.engine: torch in params.yaml"
+                f"detect.engine: mtcnn needs TensorFlow ({error}); run `pip install --no-deps --group tensorflow`, "
+                "or set detect.engine: torch in params.yaml"
             ) from error
         self._package = MTCNN()
         self._min_face_ratio = min_face_ratio

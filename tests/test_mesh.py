@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,7 @@ import pytest
 from errors import ParamsError
 from models.mtcnn import Detection, FaceDetector
 from vision.mesh import FaceMesh
+from vision.video_read import read_frames
 
 ROOT = Path(__file__).resolve().parent.parent
 STILLS = ROOT / "../shared/footage/stills"
@@ -46,6 +48,16 @@ def test_the_mesh_agrees_with_the_five_landmarks_of_every_face(mesh: FaceMesh, n
         assert np.hypot(*(points[FIVE, :2] - face.five).T).max() < 0.15 * width
         # The nose is nearer than the outline; depth is in the unit of the picture's plane.
         assert 0.2 * width < points[[234, 454], 2].mean() - points[1, 2] < width
+
+
+@pytest.mark.parametrize("name", ["ada", "ben"])
+def test_the_mesh_holds_on_the_demos_performers(mesh: FaceMesh, name: str) -> None:
+    frames = read_frames(ROOT / f"clips/{name}/take1.mp4")
+    pictures = [frame.to_rgb() for frame in islice(frames, 0, None, 15)]
+    assert len(pictures) >= 10
+    for picture, faces in zip(pictures, FaceDetector(0.12).find(pictures), strict=True):
+        points = fit(mesh, picture, faces[0])
+        assert np.hypot(*(points[FIVE, :2] - faces[0].five).T).max() < 0.15 * np.ptp(points[:, 1])
 
 
 @needs_footage
@@ -128,6 +140,7 @@ def refuse(*_): raise SystemExit("opened a socket")
 socket.socket.connect = socket.create_connection = refuse
 import numpy as np
 from vision.mesh import FaceMesh
+from vision.video_read import read_frames
 with FaceMesh() as mesh:
     print(mesh.fit(np.full((90, 90, 3), 90, np.uint8), np.array([20, 20, 70, 70])))
 """

@@ -176,7 +176,7 @@ def test_the_weights_are_those_of_the_installed_package() -> None:
 
 def test_the_packages_engine_without_tensorflow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mtcnn", None)
-    with pytest.raises(ParamsError, match=r"detect\.engine: mtcnn needs TensorFlow .* group tensorflow"):
+    with pytest.raises(ParamsError, match=r"detect\.engine: mtcnn needs TensorFlow .*--group tensorflow"):
         PackageDetector(0.1, [0.6, 0.7, 0.8])
 
 
