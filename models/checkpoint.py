@@ -42,7 +42,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write the checkpoint, whole or not at all."""
     tensors = {f"model.{name}": tensor.contiguous() for name, tensor in checkpoint.model.state_dict().items()}
     for role, face in checkpoint.mean_faces.items():
-        tensors[f"mean_face.{role}"] = torch.from_numpy(np.ascontiguousarray(face))
+        tensors[f"mean_face.{role}"] = torch.from_numpy(face.copy())
     metadata = {name: json.dumps(value) for name, value in asdict(checkpoint.info).items()}
     with whole_file(path) as partial:
         save_file(tensors, partial, metadata | {"format": json.dumps(FORMAT)})

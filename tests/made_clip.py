@@ -1,0 +1,71 @@
+"""A small made clip whose "faces" are five colored dots on a gray disk, with the tables of sample and detect."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vision.alignment import canonical_landmarks
+from vision.hashing import hash_file
+from vision.tables import DETECTIONS, FRAMES, SHOTS, make_table, write_table
+from vision.video_write import VideoWriter, footage_format
+
+SIZE = (144, 192)
+COLORS = ((230, 40, 40), (40, 200, 40), (40, 60, 230), (220, 200, 30), (200, 40, 210))
+
+
+@dataclass(frozen=True)
+class Dots:
+    """A face that is there in `frames`, `side` px of crop, its left upper corner at (x + step * frame, y)."""
+
+    frames: tuple[int, ...]
+    x: float
+    y: float
+    side: float = 90
+    step: float = 1.0
+    disk: tuple[int, int, int] = (150, 140, 130)
+
+    def five(self, frame: int) -> np.ndarray:
+        """(5, 2) in frame pixels."""
+        points: np.ndarray = canonical_landmarks("five") * self.side + (self.x + self.step * frame, self.y)
+        return points.astype(np.float32)
+
+
+def make_clip(folder: Path, name: str, faces: list[Dots], n_frames: int = 12) -> None:
+    """Write `folder/clips/name`, and in `folder` the tables shots, frames and detections (faces in their `frames`)."""
+    path = folder / "clips" / name
+    with VideoWriter(path, footage_format(SIZE, Fraction(25)), crf=4) as writer:
+        for frame in range(n_frames):
+            writer.write_rgb(_draw(faces, frame), frame)
+    clip = {"clip": name, "clip_sha256": hash_file(path)}
+    shot = clip | {"shot": 0, "first_frame": 0, "end_frame": n_frames}
+    write_table(make_table([shot], SHOTS), folder / "shots.parquet", SHOTS)
+    frames = [clip | {"frame": i, "pts": i, "shot": 0, "sharpness": 1.0, "difference": 1.0} for i in range(n_frames)]
+    reasons = ["" if i % 2 == 0 else "interval" for i in range(n_frames)]
+    rows = [row | {"reason": reason} for row, reason in zip(frames, reasons, strict=True)]
+    write_table(make_table(rows, FRAMES), folder / "frames.parquet", FRAMES)
+    found = [clip | _detect(face, frame, index) for frame in range(n_frames) for index, face in _seen(faces, frame)]
+    write_table(make_table(found, DETECTIONS), folder / "detections.parquet", DETECTIONS)
+
+
+def _draw(faces: list[Dots], frame: int) -> np.ndarray:
+    picture = np.full((*SIZE, 3), 60, np.uint8)
+    for face in faces:
+        points = face.five(frame)
+        cv2.circle(picture, points.mean(0).round().astype(int).tolist(), round(face.side * 0.4), face.disk, -1)
+        for point, color in zip(points, COLORS, strict=True):
+            cv2.circle(picture, point.round().astype(int).tolist(), 4, color, -1)
+    return picture
+
+
+def _seen(faces: list[Dots], frame: int) -> list[tuple[int, Dots]]:
+    return list(enumerate(face for face in faces if frame in face.frames))
+
+
+def _detect(face: Dots, frame: int, index: int) -> dict[str, object]:
+    five = face.five(frame)
+    (x1, y1), (x2, y2) = five.min(0) - 8, five.max(0) + 8
+    box = {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "confidence": 0.99}
+    return box | {"frame": frame, "pts": frame, "face": index, "five": five.ravel(), "mesh": None}

@@ -1,0 +1,106 @@
+"""Align: the right crops of the right person, every frame in the tracks, hand edits first."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_clip import COLORS, Dots, make_clip
+
+from errors import FaceError
+from stages.align import align
+from stages.params import Align
+from vision.alignment import canonical_landmarks
+from vision.crops import decode_png
+from vision.edits import HEADER
+from vision.faceset import read_faceset
+from vision.tables import SHOTS, TRACKS, read_table
+
+ALL = tuple(range(12))
+PERSON = Dots(ALL, 20, 10)
+PASSER_BY = Dots((0, 1, 2, 3, 4, 5), 110, 60, side=70, step=0.0, disk=(40, 90, 200))
+
+
+def run(place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.1) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Align the clip made in `place`: (tracks, face set)."""
+    (place / "tracks.csv").write_text("\n".join([HEADER, *edits]) + "\n")
+    align(
+        clips=place / "clips",
+        shots=place / "shots.parquet",
+        frames=place / "frames.parquet",
+        detections=place / "detections.parquet",
+        edits=place / "tracks.csv",
+        tracks=place / "tracks.parquet",
+        faceset=place / "faceset",
+        params=Align(crop_px=128, min_track_s=min_track_s, min_overlap=0.3),
+    )
+    return read_table(place / "tracks.parquet", TRACKS), pd.concat(read_faceset(place / "faceset"))
+
+
+def test_every_sampled_frame_gives_a_crop_with_the_face_in_its_canonical_place(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON])
+    tracks, faces = run(tmp_path)
+    assert tracks["frame"].tolist() == list(ALL)
+    assert faces["frame"].tolist() == [0, 2, 4, 6, 8, 10]
+    for picture in faces["picture"]:
+        crop = decode_png(picture)
+        assert crop.shape == (128, 128, 3)
+        for (x, y), color in zip(canonical_landmarks("five") * 128 - 0.5, COLORS, strict=True):
+            assert np.abs(crop[round(y), round(x)].astype(int) - color).max() < 30
+    assert np.ptp(faces["yaw"]) < 1
+
+
+def test_a_blink_of_the_detector_is_bridged_and_kept_out_of_the_face_set(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [Dots(tuple(f for f in ALL if f not in (4, 5)), 20, 10)])
+    tracks, faces = run(tmp_path)
+    assert tracks["frame"].tolist() == list(ALL)
+    assert tracks.loc[tracks["is_bridged"], "frame"].tolist() == [4, 5]
+    expected = PERSON.five(4)
+    np.testing.assert_allclose(tracks["landmarks"][4], expected.ravel(), atol=0.1)
+    assert 4 not in faces["frame"].tolist()
+
+
+def test_the_one_who_fills_the_clip_is_used_the_passer_by_is_kept_but_ignored(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON, PASSER_BY])
+    tracks, faces = run(tmp_path)
+    used = tracks.groupby("track")["is_used"].first()
+    assert used.tolist() == [True, False]
+    assert len(tracks) == 12 + 6
+    assert len(faces) == 6
+    reason = tracks.loc[~tracks["is_used"], "reason"].iloc[0]
+    assert "person" in reason
+
+
+def test_hand_edits_win_over_the_choice(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON, PASSER_BY])
+    sha = read_table(tmp_path / "shots.parquet", SHOTS)["clip_sha256"][0]
+    x, y = PASSER_BY.five(0).mean(0)
+    tracks, faces = run(tmp_path, (f"{sha},0,3,{x},{y},use",))
+    assert tracks.groupby("track")["is_used"].first().tolist() == [False, True]
+    assert tracks.groupby("track")["reason"].first().tolist() == ["beside a face used by hand", "by hand"]
+    assert faces["frame"].tolist() == [0, 2, 4]
+
+
+def test_a_short_track_is_ignored_with_its_reason(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON, Dots((3, 4), 120, 60, side=60, step=0)])
+    tracks, _ = run(tmp_path, min_track_s=0.2)
+    assert tracks.loc[tracks["track"] == 1, "reason"].unique().tolist() == ["short (2 frames)"]
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON, PASSER_BY])
+    results = []
+    for _ in range(2):
+        run(tmp_path)
+        results.append([(tmp_path / name).read_bytes() for name in ("tracks.parquet", "faceset/part-00000.parquet")])
+    assert results[0] == results[1]
+
+
+def test_where_nobody_is_left_the_reasons_are_named_and_nothing_is_written(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON])
+    sha = read_table(tmp_path / "shots.parquet", SHOTS)["clip_sha256"][0]
+    x, y = PERSON.five(0).mean(0)
+    with pytest.raises(FaceError, match=r"by hand.*edits"):
+        run(tmp_path, (f"{sha},0,12,{x},{y},ignore",))
+    assert not (tmp_path / "faceset").exists()
+    assert not (tmp_path / "tracks.parquet").exists()

@@ -1,0 +1,90 @@
+"""Putting a face into a picture: inside the outline it is there, outside nothing moved."""
+
+import cv2
+import numpy as np
+import pytest
+
+from vision.alignment import compose, invert, transform, view_matrix
+from vision.blend import Face, paste_face, transfer_color
+from vision.crops import crop_picture
+from vision.planes import Layout, Matrix, planes_to_rgb, rgb_to_planes
+
+LAYOUT = Layout(2, 2, 8, Matrix.BT709, is_full_range=False)
+TO_VIEW = compose(view_matrix(128, 0.75, 96), np.array([[1.1, 0.2, -30], [-0.2, 1.1, 10]]))
+ANGLES = np.linspace(0, 2 * np.pi, 40)
+
+
+def smooth_picture() -> np.ndarray:
+    y, x = np.mgrid[0:160, 0:200]
+    return np.dstack([x, y, 255 - x]).astype(np.uint8)
+
+
+def outline(radius: float = 30, center: tuple[float, float] = (47.5, 47.5)) -> np.ndarray:
+    """A circle in the view, as points of the frame."""
+    circle = np.stack([np.cos(ANGLES), np.sin(ANGLES)], 1) * radius + center
+    return transform(invert(TO_VIEW), circle)
+
+
+def test_a_face_cut_out_and_pasted_back_leaves_the_picture_as_it_was() -> None:
+    picture = smooth_picture()
+    planes = rgb_to_planes(picture, LAYOUT)
+    face = Face(crop_picture(planes_to_rgb(planes, LAYOUT), TO_VIEW, 96), TO_VIEW, outline())
+    pasted = paste_face(planes, LAYOUT, face, erosion_px=2, feather_px=4, color_transfer="none")
+    for old, new in zip(planes, pasted, strict=True):
+        assert np.abs(old.astype(int) - new).max() <= 3
+
+
+def test_outside_the_outline_every_sample_keeps_its_value_and_inside_is_the_face() -> None:
+    planes = rgb_to_planes(smooth_picture(), LAYOUT)
+    green = np.full((96, 96, 3), (20, 200, 30), np.uint8)
+    face = Face(green, TO_VIEW, outline())
+    pasted = paste_face(planes, LAYOUT, face, erosion_px=0, feather_px=6, color_transfer="none")
+    y, x = np.mgrid[0:160, 0:200]
+    center = face.outline.mean(0)
+    radius = np.linalg.norm(face.outline - center, axis=1).max()
+    is_far = np.hypot(x - center[0], y - center[1]) > radius + 1
+    assert (planes[0] != pasted[0]).any()
+    assert np.array_equal(planes[0][is_far], pasted[0][is_far])
+    far_chroma = is_far.reshape(80, 2, 100, 2).all((1, 3))
+    assert np.array_equal(planes[1][far_chroma], pasted[1][far_chroma])
+    middle = planes_to_rgb(pasted, LAYOUT)[round(center[1]), round(center[0])]
+    assert np.abs(middle.astype(int) - (20, 200, 30)).max() <= 3
+
+
+def test_a_face_half_outside_the_picture_is_pasted_where_there_is_room() -> None:
+    planes = rgb_to_planes(smooth_picture(), LAYOUT)
+    at_border = Face(np.zeros((96, 96, 3), np.uint8), TO_VIEW, outline() - (50, 60))
+    assert (paste_face(planes, LAYOUT, at_border, 0, 4, "none")[0] != planes[0]).any()
+    beyond = Face(np.zeros((96, 96, 3), np.uint8), TO_VIEW, outline() - (900, 0))
+    assert np.array_equal(paste_face(planes, LAYOUT, beyond, 0, 4, "none")[0], planes[0])
+
+
+def test_nothing_is_pasted_where_the_view_has_no_picture() -> None:
+    planes = rgb_to_planes(smooth_picture(), LAYOUT)
+    wide = Face(np.zeros((96, 96, 3), np.uint8), TO_VIEW, outline(radius=80))
+    pasted = paste_face(planes, LAYOUT, wide, 0, 0, "none")
+    y, x = np.nonzero(pasted[0] != planes[0])
+    view = transform(TO_VIEW, np.stack([x, y], 1))
+    assert view.min() > -1
+    assert view.max() < 96
+
+
+def test_color_transfer_gives_mean_and_deviation_of_the_reference(rng: np.random.Generator) -> None:
+    picture = rng.normal((90, 120, 160), 12, (40, 40, 3)).clip(0, 255).astype(np.uint8)
+    reference = rng.normal((150, 110, 90), 15, (40, 40, 3)).clip(0, 255).astype(np.uint8)
+    mask = np.ones((40, 40), np.float32)
+    moved, wanted = (
+        cv2.cvtColor(p.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+        for p in (transfer_color(picture, reference, mask), reference)
+    )
+    assert moved.mean((0, 1)) == pytest.approx(wanted.mean((0, 1)), abs=0.5)
+    assert moved.std((0, 1)) == pytest.approx(wanted.std((0, 1)), rel=0.1)
+
+
+def test_color_transfer_looks_inside_the_mask_alone(rng: np.random.Generator) -> None:
+    picture = rng.integers(60, 200, (40, 40, 3), np.uint8)
+    reference = picture.copy()
+    reference[:, 20:] = 255
+    mask = np.zeros((40, 40), np.float32)
+    mask[:, :20] = 1
+    assert np.abs(transfer_color(picture, reference, mask)[:, :20].astype(int) - picture[:, :20]).max() <= 1

@@ -1,0 +1,119 @@
+"""Convert: every frame comes out with its time, faces replaced inside their outline, and all else as it went in."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_clip import Dots, make_clip
+
+from errors import FaceError
+from models.autoencoder import build_autoencoder
+from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from stages.align import align
+from stages.convert import convert
+from stages.params import Align, Convert
+from vision.edits import HEADER
+from vision.hashing import hash_picture
+from vision.tables import CONVERSIONS, read_table
+from vision.video_read import read_frames
+
+PARAMS = {
+    "color_transfer": "none",
+    "erosion_ratio": 0.02,
+    "feather_ratio": 0.04,
+    "batch_frames": 3,
+    "missing": "pass",
+    "label": "off",
+    "crf": 0,
+}
+SEEN = tuple(frame for frame in range(20) if not 6 <= frame < 16)
+
+
+@pytest.fixture(scope="module")
+def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of 20 frames with a face in half of them, its tracks, and an untrained checkpoint (gray faces)."""
+    place = tmp_path_factory.mktemp("take")
+    make_clip(place, "a.mp4", [Dots(SEEN, 20, 10)], n_frames=20)
+    (place / "tracks.csv").write_text(HEADER + "\n")
+    align(
+        clips=place / "clips",
+        shots=place / "shots.parquet",
+        frames=place / "frames.parquet",
+        detections=place / "detections.parquet",
+        edits=place / "tracks.csv",
+        tracks=place / "tracks.parquet",
+        faceset=place / "faceset",
+        params=Align(crop_px=128, min_track_s=0.1, min_overlap=0.3),
+    )
+    info = CheckpointInfo("small", 32, 0.25, 0.75, 128, 1)
+    gray = np.full((32, 32, 3), 128, np.uint8)
+    model = build_autoencoder("small", 32, 0.25, 1)
+    save_checkpoint(place / "c.safetensors", Checkpoint(model, info, {"source": gray, "target": gray}))
+    return place
+
+
+def run(take: Path, out: Path, **changes: object) -> pd.DataFrame:
+    convert(
+        clip=take / "clips" / "a.mp4",
+        tracks=take / "tracks.parquet",
+        checkpoint=take / "c.safetensors",
+        video=out / "a.mp4",
+        record=out / "a.parquet",
+        params=Convert.model_validate(PARAMS | changes),
+    )
+    return read_table(out / "a.parquet", CONVERSIONS)
+
+
+def test_every_frame_comes_out_at_its_time_and_the_record_says_what_was_done(take: Path, tmp_path: Path) -> None:
+    record = run(take, tmp_path)
+    before, after = (list(read_frames(path)) for path in (take / "clips" / "a.mp4", tmp_path / "a.mp4"))
+    assert len(after) == len(before) == 20
+    assert record["pts"].tolist() == [frame.pts for frame in before]
+    assert record.loc[record["is_swapped"], "frame"].tolist() == list(SEEN)
+    assert set(record.loc[~record["is_swapped"], "reason"]) == {"no face of the target"}
+
+
+def test_the_record_s_hashes_are_those_of_the_pictures_that_were_encoded(take: Path, tmp_path: Path) -> None:
+    record = run(take, tmp_path)  # without label and loss, what comes out is what went to the encoder
+    hashes = [hash_picture(frame.planes) for frame in read_frames(tmp_path / "a.mp4")]
+    assert record["picture_sha256"].tolist() == hashes
+    assert len(set(hashes)) > 5
+
+
+def test_outside_the_face_nothing_changes_and_inside_it_is_replaced(take: Path, tmp_path: Path) -> None:
+    run(take, tmp_path)
+    pairs = zip(read_frames(take / "clips" / "a.mp4"), read_frames(tmp_path / "a.mp4"), strict=True)
+    for before, after in pairs:
+        changed = before.planes[0] != after.planes[0]
+        if before.index not in SEEN:
+            assert not changed.any()
+            continue
+        y, x = np.nonzero(changed)
+        points = Dots(SEEN, 20, 10).five(before.index)
+        center, reach = points.mean(0), 0.45 * 90
+        assert changed.mean() > 0.03
+        assert np.hypot(x - center[0], y - center[1]).max() < reach
+        eye = points[0].round().astype(int)
+        assert after.to_rgb()[eye[1], eye[0]].std() < before.to_rgb()[eye[1], eye[0]].std()
+
+
+def test_the_size_of_batches_does_not_show(take: Path, tmp_path: Path) -> None:
+    records = [run(take, tmp_path / str(n), batch_frames=n)["picture_sha256"].tolist() for n in (1, 7)]
+    assert records[0] == records[1]
+
+
+def test_a_frame_without_a_face_fails_where_params_say_so_and_leaves_nothing(take: Path, tmp_path: Path) -> None:
+    with pytest.raises(FaceError, match=r"a\.mp4: frame 6 .*missing"):
+        run(take, tmp_path, missing="fail")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_label_is_burned_in_and_the_container_says_what_the_video_is(take: Path, tmp_path: Path) -> None:
+    run(take, tmp_path, label="corner")
+    assert b"synthetic: face replaced" in (tmp_path / "a.mp4").read_bytes()
+    before, after = (next(iter(read_frames(path))) for path in (take / "clips" / "a.mp4", tmp_path / "a.mp4"))
+    changed = np.argwhere(before.planes[0] != after.planes[0])
+    height, width = before.planes[0].shape
+    in_corner = (changed[:, 0] > 0.8 * height) & ((changed[:, 1] > 0.5 * width) | (changed[:, 1] < 0.5 * width))
+    assert in_corner.sum() > 50
