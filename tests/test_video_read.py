@@ -33,7 +33,7 @@ from tests.footage import (
 )
 from vision.hashing import hash_file, hash_picture
 from vision.orientation import Orientation, read_display_matrix
-from vision.planes import Layout, Matrix, rgb_to_planes
+from vision.planes import Array, Layout, Matrix, rgb_to_planes
 from vision.video_read import Frame, list_clips, probe_clip, read_frames
 
 N = 24
@@ -385,7 +385,13 @@ def test_hashes_tell_pictures_and_files_apart(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="missing"):
         hash_file(tmp_path / "missing")
     luma = np.arange(24, dtype=np.uint8).reshape(4, 6)
-    pictures = [(luma,), (luma.reshape(6, 4),), (luma.astype(np.uint16),), (luma, luma), (luma[:, ::-1],)]
+    pictures: list[tuple[Array, ...]] = [
+        (luma,),
+        (luma.reshape(6, 4),),
+        (luma.astype(np.uint16),),
+        (luma, luma),
+        (luma[:, ::-1],),
+    ]
     assert len({hash_picture(picture) for picture in pictures}) == len(pictures)
     assert hash_picture((luma.astype(">u2"),)) == hash_picture((luma.astype("<u2"),))
 

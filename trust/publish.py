@@ -1,6 +1,6 @@
 """The one way out of this project for a swapped video: labelled, marked in the container, whole or not at all."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -29,7 +29,7 @@ AnyPicture = TypeVar("AnyPicture", bound=Picture)
 
 def publish_video(
     pictures: Iterable[AnyPicture], path: Path, form: VideoFormat, clip: Path, label: Style, crf: int
-) -> Iterator[tuple[AnyPicture, str]]:
+) -> Generator[tuple[AnyPicture, str], None, None]:
     """Write the swapped pictures of a clip, with the clip's own sound, as a labelled H.264 video.
 
     Yields each picture with the SHA-256 of the labelled planes that went to the encoder. The file stands at `path` only

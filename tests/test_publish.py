@@ -1,0 +1,138 @@
+"""Publishing: the label is burnt in and readable, the container is marked, and what is hashed is what was encoded."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.footage import encode_clip, numbered, read_packets
+from trust.label import Label, Style
+from trust.publish import METADATA, publish_video
+from vision.hashing import hash_picture
+from vision.planes import Layout, Matrix, Planes, planes_to_rgb, rgb_to_planes
+from vision.video_format import ColorTags, VideoFormat
+from vision.video_read import read_frames
+
+LAYOUT = Layout(2, 2, 8, Matrix.BT709, is_full_range=False)
+FORMAT = VideoFormat(180, 320, LAYOUT, ColorTags(1, 1, 1, 1), Fraction(1), Fraction(1, 25), Fraction(25))
+TIMES = [5, 6, 30, 54, 55, 56, 80]  # 2 s after the first, at 5, is 55
+
+
+@dataclass(frozen=True)
+class Composite:
+    planes: Planes
+    pts: int
+    duration: int | None = None
+
+
+def _flat(gray: int, form: VideoFormat = FORMAT) -> Planes:
+    return rgb_to_planes(np.full((form.height, form.width, 3), gray, np.uint8), form.layout)
+
+
+def _composites() -> Iterator[Composite]:
+    for pts in TIMES:
+        yield Composite(_flat(120), pts)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return encode_clip(tmp_path / "clip.mp4", numbered(range(4)), sound=("aac", 1.0))
+
+
+def _is_labelled(planes: Planes) -> bool:
+    return bool(planes[0].max() > 200)
+
+
+@pytest.mark.parametrize(("label", "labelled"), [("opening", [5, 6, 30, 54]), ("corner", TIMES), ("off", [])])
+def test_what_leaves_is_labelled_hashed_marked_and_has_the_clip_s_sound(
+    tmp_path: Path, clip: Path, label: Style, labelled: list[int]
+) -> None:
+    out = tmp_path / "out.mp4"
+    published = list(publish_video(_composites(), out, FORMAT, clip, label, crf=0))
+    frames = list(read_frames(out))
+    assert [composite.pts for composite, _ in published] == [frame.pts for frame in frames] == TIMES
+    assert [digest for _, digest in published] == [hash_picture(frame.planes) for frame in frames]
+    assert [frame.pts for frame in frames if _is_labelled(frame.planes)] == labelled
+    assert read_packets(out) == read_packets(clip)
+    with av.open(str(out)) as container:
+        assert container.metadata["comment"] == METADATA["comment"] == "synthetic: face replaced"
+
+
+def test_a_failure_or_an_early_end_leaves_no_file(tmp_path: Path, clip: Path) -> None:
+    def failing() -> Iterator[Composite]:
+        yield from _composites()
+        raise RuntimeError("on the way")
+
+    out = tmp_path / "out.mp4"
+    with pytest.raises(RuntimeError, match="on the way"):
+        list(publish_video(failing(), out, FORMAT, clip, "opening", crf=20))
+    begun = publish_video(_composites(), out, FORMAT, clip, "opening", crf=20)
+    next(begun)
+    begun.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+SIZES = [(180, 320), (288, 360), (1080, 1920), (640, 360), (64, 96)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("gray", [0, 128, 255])
+def test_the_opening_label_is_readable_on_any_ground(size: tuple[int, int], gray: int) -> None:
+    form = replace(FORMAT, height=size[0], width=size[1])
+    before = planes_to_rgb(_flat(gray, form), LAYOUT).astype(int)
+    after = planes_to_rgb(Label("opening", form).burn(_flat(gray, form), 0), LAYOUT).astype(int)
+    touched = np.abs(after - before).max(axis=2) > 20
+    white, dark = after.min(axis=2) > 220, after.max(axis=2) < 60
+    assert touched.any()
+    # Light letters with something dark beside them, or the other way about.
+    assert (white & (touched | (gray == 255))).sum() > 0.002 * touched.size
+    assert dark.sum() > 0.002 * touched.size
+    rows, columns = np.flatnonzero(touched.any(axis=1)), np.flatnonzero(touched.any(axis=0))
+    assert rows[0] >= size[0] / 2 or size[0] < 100
+    assert columns[-1] - columns[0] > size[1] / 3
+    assert columns[0] > 0
+    assert columns[-1] < size[1] - 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_letters_of_the_opening_label_are_a_twentieth_of_the_short_side(size: tuple[int, int]) -> None:
+    form = replace(FORMAT, height=size[0], width=size[1])
+    luma = Label("opening", form).burn(_flat(0, form), 0)[0]
+    _, _, letters, _ = cv2.connectedComponentsWithStats((luma > 120).astype(np.uint8))
+    heights = letters[1:, cv2.CC_STAT_HEIGHT]
+    assert 0.05 * min(size) <= heights.max() <= max(0.12 * min(size), 16)
+
+
+def test_the_label_leaves_the_rest_of_the_picture_bit_for_bit(rng: np.random.Generator) -> None:
+    noise: Planes = (
+        rng.integers(16, 236, (180, 320)).astype(np.uint8),
+        rng.integers(16, 241, (90, 160)).astype(np.uint8),
+        rng.integers(16, 241, (90, 160)).astype(np.uint8),
+    )
+    for style in ("opening", "corner"):
+        burnt = Label(style, FORMAT).burn(noise, 0)
+        assert np.array_equal(burnt[0][:110], noise[0][:110])
+        assert not np.array_equal(burnt[0], noise[0])
+        changed = np.abs(burnt[0].astype(int) - noise[0]) > 0
+        assert changed.mean() < 0.12
+    assert Label("off", FORMAT).burn(noise, 0) is noise
+
+
+def test_the_corner_label_is_smaller_than_the_opening_one() -> None:
+    form = replace(FORMAT, height=720, width=1280)
+    small, large = (Label(style, form).burn(_flat(0, form), 0)[0] > 150 for style in ("corner", "opening"))
+    assert 0 < small.sum() < large.sum() / 3
+    assert np.flatnonzero(small.any(axis=0))[0] < 40
+    assert np.flatnonzero(small.any(axis=1))[0] > 650
+
+
+def test_ten_bit_pictures_take_the_label_too() -> None:
+    form = replace(FORMAT, layout=replace(LAYOUT, bits=10))
+    burnt = Label("opening", form).burn(_flat(100, form), 0)
+    assert burnt[0].dtype == np.uint16
+    assert burnt[0].max() == 940
