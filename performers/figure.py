@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from performers.hair import grow_hair
 from performers.head import Head, turn
 from performers.identity import Identity
 from performers.script import Moment
@@ -59,7 +60,7 @@ class Figure:
         return (local - PIVOT) @ self.rotation.T + self.offset
 
     def distance(self, world: Tensor) -> Tensor:
-        """Distance to the nearest part at world points (N, 3): exact near a part, a lower bound far from it."""
+        """Distance to the nearest part at world points (N, 3): close to it near a part, a lower bound far from it."""
         local = self.to_head(world)
         head = evaluate_near(self.head_distance, local, (local - HEAD_MIDDLE).norm(dim=1) - HEAD_RADIUS)
         body = evaluate_near(self.body_distance, world, world[:, 1] - BODY_TOP)
@@ -93,47 +94,19 @@ class Figure:
         wide = self.identity.skull.neck
         nape = (self.nape[0], self.nape[1], self.nape[2])
         neck = capsule(points, (0.0, -22.0, -5.0), nape, (1.12 * wide, 0.98 * wide))
+        cut = points[1] + 18.2 + 0.35 * (points[2] + 4.5).clamp(-6.0, 8.0)
+        collar = smooth_max(neck - 0.5, cut, 0.4)
+        return neck, smooth_min(self.shoulders(points), collar, 1.2)
+
+    def shoulders(self, points: Points) -> Tensor:
+        """Distance to the clothed trunk at world points."""
         side = (points[0].abs(), points[1], points[2])
-        span = 11.0 + wide
+        span = 11.0 + self.identity.skull.neck
         shoulders = capsule(side, (0.0, -23.5, -4.5), (span, -25.5, -4.5), (5.6, 5.0))
         slope = capsule(side, (0.0, -19.0, -5.0), (span - 3.0, -22.5, -4.5), (3.5, 4.0))
         chest = ellipsoid(points, (0.0, -34.0, -3.5), (17.0, 17.0, 9.0))
-        cloth = smooth_min(smooth_min(shoulders, slope, 4.0), chest, 4.0)
-        collar = neck - 0.5
-        cut = (points[1] + 18.2) - 0.35 * (points[2] + 4.5).clamp(-6.0, 8.0) * -1.0
-        return neck, smooth_min(cloth, smooth_max(collar, cut, 0.4), 1.2)
+        return smooth_min(smooth_min(shoulders, slope, 4.0), chest, 4.0)
 
     def hair(self, points: Points) -> Tensor:
-        """Distance to the hair."""
-        return self.long_hair(points) if self.identity.hair.is_long else self.short_hair(points)
-
-    def long_hair(self, points: Points) -> Tensor:
-        """A bob with a side parting: cap, two curtains and the back, open before the face."""
-        x, y, z = points
-        side = x.abs()
-        lock = torch.sin(3.1 * x + 1.7 * z + 0.22 * y)
-        wave = 0.10 * lock + 0.035 * torch.sin(7.3 * x - 4.1 * z + 0.5 * y + 1.3 * lock)
-        cap = ellipsoid(points, (0.0, 2.9, -1.6), (8.5, 9.5, 9.8))
-        curtain = ellipsoid((side, y, z), (7.0, -4.5, -0.8), (2.0, 8.8, 4.6))
-        back = ellipsoid(points, (0.0, -2.5, -5.5), (8.3, 10.0, 5.6))
-        shape = smooth_min(smooth_min(cap, curtain, 2.0), back, 2.0) + wave
-        line = self.identity.hair.hairline
-        opening = ellipsoid(points, (0.0, -3.5, 9.0), (6.6, line + 3.9, 8.5))
-        parting = x - 2.2
-        fringe = (y - line - 0.2 + 0.42 * (-parting).clamp_min(0.0) + 0.75 * parting.clamp_min(0.0)) * 0.8
-        opening = smooth_max(opening, fringe, 1.2) + 0.9 * wave
-        below = -(y + 11.8 + 1.5 * wave + 0.12 * z)
-        return smooth_max(smooth_max(shape, -opening, 0.7), below, 0.9)
-
-    def short_hair(self, points: Points) -> Tensor:
-        """A short cut: a shell over the cranium, ending at the hairline and above the ears."""
-        x, y, z = points
-        tuft = torch.sin(2.3 * x + 1.1 * y + 1.9 * torch.sin(1.3 * z + 0.7 * x))
-        wave = 0.09 * tuft + 0.05 * torch.sin(8.1 * x + 5.3 * z + 2.0 * tuft)
-        shape = ellipsoid(points, (0.15, 3.2, -1.2), (self.identity.skull.cranium + 0.28, 9.4, 9.5)) + wave
-        line = self.identity.hair.hairline
-        opening = ellipsoid(points, (0.0, line - 10.2, 10.5), (7.2, 10.2, 8.2))
-        temple = ellipsoid((x.abs(), y, z), (5.2, line - 3.0, 6.4), (2.2, 2.8, 3.4))
-        opening = smooth_min(opening, temple, 1.0) + 2.2 * wave
-        below = -(y + 2.6 + 0.9 * (z + 2.0).clamp_max(0.0)) + 1.5 * wave
-        return smooth_max(smooth_max(shape, -opening, 0.8), below, 0.9)
+        """Distance to the hair at points in head space."""
+        return grow_hair(self.identity, points)

@@ -12,14 +12,15 @@ from performers.camera import HEIGHT, WIDTH, Camera, place_camera
 from performers.figure import EYE, N_PARTS, SKIN, TEETH, TONGUE, Figure
 from performers.identity import Identity
 from performers.landmarks import find_landmarks
-from performers.lighting import key_direction, light_surface
-from performers.march import find_hits, find_normals, in_chunks, occlusion, shadow
+from performers.lighting import Exposure, key_direction, light_surface
+from performers.march import cast_shadow, find_hits, find_normals, in_chunks, measure_openness
 from performers.paint import paint
 from performers.script import Moment
+from performers.surface import find_spots
 
 SAMPLES = 2
 SHARED_CM = 0.6
-GRAIN = 0.004
+GRAIN = 0.003
 EXPOSURE = 0.80
 
 
@@ -54,9 +55,8 @@ def shade(figure: Figure, camera: Camera, depth: Tensor) -> tuple[Tensor, Tensor
     points = camera.position + directions[hits] * depth.flatten()[hits, None]
     part = in_chunks(figure.parts, points)
     normals = find_part_normals(figure, part, points)
-    open_sky, reached = shade_blocks(figure, depth, hits, points, normals)
-    surface = paint(figure, part, points)
-    color[:, hits] = light_surface(surface, normals, -directions[hits], open_sky, reached, figure.moment)
+    exposure = Exposure(normals, -directions[hits], *expose(figure, find_leaders(depth)[hits], hits, points, normals))
+    color[:, hits] = light_surface(paint(figure, part, points), exposure, figure.moment)
     is_face = torch.zeros(height * width, dtype=torch.bool)
     is_face[hits] = find_face(figure, part, points)
     return color, is_face
@@ -72,25 +72,24 @@ def find_part_normals(figure: Figure, part: Tensor, points: Tensor) -> Tensor:
     return normals
 
 
-def shade_blocks(figure: Figure, depth: Tensor, hits: Tensor, points: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:
-    """Openness and light of the key at hits (N,), worked out at the nearest sample of every 2x2 block.
-
-    A sample far behind the nearest one of its block is worked out for itself.
-    """
-    leaders = find_leaders(depth)[hits]
-    is_leader = torch.zeros(depth.numel(), dtype=torch.bool)
+def expose(figure: Figure, leaders: Tensor, hits: Tensor, points: Tensor, normals: Tensor) -> tuple[Tensor, Tensor]:
+    """Openness and light of the key at hits (N,), worked out at their leaders only: flat indices (N,) of samples."""
+    is_leader = torch.zeros(int(hits.max()) + 1 if len(hits) else 0, dtype=torch.bool)
     is_leader[leaders] = True
     used = torch.nonzero(is_leader[hits])[:, 0]
-    order = torch.empty(depth.numel(), dtype=torch.long)
+    order = torch.empty(len(is_leader), dtype=torch.long)
     order[hits[used]] = torch.arange(len(used))
     spots, out = points[used], normals[used]
-    open_sky = occlusion(figure.distance, spots, out)
-    reached = shadow(figure.distance, spots, out, key_direction(figure.moment))
+    open_sky = measure_openness(figure.distance, spots, out)
+    reached = cast_shadow(figure.distance, spots, out, key_direction(figure.moment))
     return open_sky[order[leaders]], reached[order[leaders]]
 
 
 def find_leaders(depth: Tensor) -> Tensor:
-    """For each sample of depths (H, W) the flat index of the sample that stands for it: (H * W,)."""
+    """For each sample of depths (H, W) the flat index of the sample that stands for it in soft light: (H * W,).
+
+    It is the nearest one of its 2x2 block, or itself where that is far before it.
+    """
     height, width = depth.shape
     index = torch.arange(height * width).view(height, width)
     gather = [depth[i::2, j::2] for i in (0, 1) for j in (0, 1)]
@@ -103,8 +102,7 @@ def find_leaders(depth: Tensor) -> Tensor:
 
 def find_face(figure: Figure, part: Tensor, points: Tensor) -> Tensor:
     """Whether points (N, 3) belong to the face: between hairline, ears and jaw, eyes and mouth included."""
-    local = figure.to_head(points).T.contiguous()
-    rest, skull = figure.head.relax((local[0], local[1], local[2])), figure.identity.skull
+    rest, skull = find_spots(figure, points).rest, figure.identity.skull
     jaw = skull.chin_y - 0.1 + 0.62 * (7.6 - rest.z).clamp_min(0.0)
     line = figure.identity.hair.hairline - 0.045 * rest.side**2
     on_face = (rest.z > 1.2) & (rest.y > jaw) & (rest.y < line)

@@ -145,8 +145,8 @@ class Head:
     def nostrils(self, points: Points) -> Tensor:
         """Distance to the holes of the nose."""
         nose = self.identity.nose
-        center = (0.54 * nose.half_width, nose.base - 0.12, nose.reach - 1.55)
-        return ellipsoid(points, center, (0.27 * nose.half_width, 0.36, 0.55))
+        center = (0.54 * nose.half_width, nose.base - 0.22, nose.reach - 1.5)
+        return ellipsoid(points, center, (0.27 * nose.half_width, 0.34, 0.52))
 
     def ears(self, points: Points) -> Tensor:
         """Distance to the ears."""

@@ -27,7 +27,7 @@ from vision.video_write import VideoWriter, footage_format
 
 TARGET, SOURCE = "ada", "ben"
 SCENES = ("demo", "source")
-CRF, TRUTH_CRF = 15, 11
+CRF, TRUTH_CRF = 16, 12
 PRESET = "slow"
 
 

@@ -1,7 +1,26 @@
 """What every test may use."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+from tests.project import Project
+
+
+@pytest.fixture(scope="session")
+def built_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project of fakes (tests/project.py), built; for copying only."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    project.make()
+    assert len(project.repro()) == 11
+    return project
+
+
+@pytest.fixture
+def project(built_once: Project, tmp_path: Path) -> Project:
+    """A project of fakes of one's own, built."""
+    return built_once.copy(tmp_path / "project")
 
 
 @pytest.fixture

@@ -51,9 +51,12 @@ def digest(path):
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-inputs = [digest(Path(dep)) for dep in stage["data"]] + [json.dumps(stage["params"], sort_keys=True)]
+inputs = [digest(Path(dep)) for dep in stage["data"]]
 for out in map(Path, stage["outs"]):
-    known = inputs
+    params = stage["params"]
+    if out.name == "shots.parquet":  # as sample does: the interval does not move a cut
+        params = {"sample": params["sample"]}
+    known = [*inputs, json.dumps(params, sort_keys=True)]
     if out.name == "faceset" and stage["faceset"] != "all":  # as align does: other clips do not touch the face set
         known = [digest(Path(stage["data"][0]) / clip) for clip in stage["faceset"]]
     file = out if out.suffix else out / "part"
@@ -67,6 +70,11 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def copy(self, root: Path) -> "Project":
+        """The same project in another folder, with its cache."""
+        shutil.copytree(self.root, root, dirs_exist_ok=True)
+        return Project(root)
 
     def make(self) -> None:
         """Copy the code and put the fakes and their clips in place."""
@@ -133,6 +141,6 @@ class Project:
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
-        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "truth"))
     else:
         shutil.copy2(source, target)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_clip import COLORS, Dots, make_clip
 
 from errors import FaceError
 from stages.align import align
 from stages.params import Align
+from tests.made_clip import COLORS, Dots, make_clip
 from vision.alignment import canonical_landmarks
 from vision.crops import decode_png
 from vision.edits import HEADER

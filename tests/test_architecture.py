@@ -3,15 +3,13 @@
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).resolve().parent.parent
-LAYERS = {"errors": 0, "vision": 1, "models": 2, "trust": 2, "performers": 2, "stages": 3, "flows": 4}
+from tests.imports import LAYERS, MODULES, ROOT, TREES, imports, reach
+
 DOORS = {
     "albumentations": {"stages/augment.py"},
     "av": {"vision/video_read.py", "vision/video_write.py"},
@@ -30,47 +28,8 @@ ARCH = "models/arch/${train.arch}.py"
 MAX_LINES = 60
 
 
-def _find_modules() -> dict[str, Path]:
-    files = [ROOT / "errors.py"] + [f for top in LAYERS for f in sorted((ROOT / top).rglob("*.py"))]
-    return {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in files}
-
-
-MODULES = _find_modules()
-TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in MODULES.items()}
 GRAPH = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 STAGES = [name for name in GRAPH if f"stages.{name}" in MODULES]
-
-
-def _imports(tree: ast.AST) -> Iterator[str]:
-    """The full names that a module imports, wherever in it; for `from a import b` both `a` and `a.b`."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, "imports are absolute"
-            yield node.module or ""
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def _reach(module: str) -> set[str]:
-    """The repository's modules that `module` needs, itself among them; of packages only what is named."""
-    found: set[str] = set()
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        if name in found or name not in MODULES or MODULES[name].name == "__init__.py":
-            continue
-        found.add(name)
-        waiting += _imports(TREES[name])
-        if _imports_an_arch(TREES[name]):
-            waiting += [arch for arch in MODULES if arch.startswith("models.arch.")]
-    return found
-
-
-def _imports_an_arch(tree: ast.AST) -> bool:
-    """Whether a module imports an architecture by its name: import_module(f"models.arch.{...}")."""
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    return any("import_module" in ast.unparse(c.func) and "models.arch" in ast.unparse(c.args[0]) for c in calls)
 
 
 def _definition(stage: str) -> dict[str, Any]:
@@ -81,8 +40,8 @@ def _definition(stage: str) -> dict[str, Any]:
 @pytest.mark.parametrize("module", MODULES)
 def test_imports_point_one_way_and_no_stage_imports_another(module: str) -> None:
     top = module.split(".", maxsplit=1)[0]
-    for name in set(_imports(TREES[module])) & set(MODULES):
-        other = name.split(".")[0]
+    for name in set(imports(TREES[module])) & set(MODULES):
+        other = name.partition(".")[0]
         assert other == top or LAYERS[other] < LAYERS[top], f"{module} imports {name}: against the direction"
         is_other_stage = top == other == "stages" and name not in {"stages", "stages.params", module}
         assert not is_other_stage, f"{module} imports {name}: a stage imports no other stage"
@@ -93,7 +52,7 @@ def test_each_tool_has_one_door(tool: str) -> None:
     users = {
         str(MODULES[module].relative_to(ROOT))
         for module, tree in TREES.items()
-        if any(name.split(".")[0] == tool for name in _imports(tree))
+        if any(name.split(".")[0] == tool for name in imports(tree))
     }
     strangers = {user for user in users if not user.startswith(tuple(DOORS[tool]))}
     assert not strangers, f"{tool} is imported outside its door {DOORS[tool]}"
@@ -138,8 +97,8 @@ def test_one_word_names_a_stage_everywhere() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_exactly_the_files_that_it_imports(stage: str) -> None:
-    reached = {str(MODULES[name].relative_to(ROOT)) for name in _reach(f"stages.{stage}") - UNTRACKED}
+def test_a_stage_depends_on_exactly_the_files_that_itimports(stage: str) -> None:
+    reached = {str(MODULES[name].relative_to(ROOT)) for name in reach(f"stages.{stage}") - UNTRACKED}
     archs = {file for file in reached if file.startswith("models/arch/")}
     right = (reached - archs) | ({ARCH} if archs else set())
     listed = {dep for dep in _definition(stage)["deps"] if dep.endswith(".py")}

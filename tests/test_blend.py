@@ -53,9 +53,9 @@ def test_outside_the_outline_every_sample_keeps_its_value_and_inside_is_the_face
 
 def test_a_face_half_outside_the_picture_is_pasted_where_there_is_room() -> None:
     planes = rgb_to_planes(smooth_picture(), LAYOUT)
-    at_border = Face(np.zeros((96, 96, 3), np.uint8), TO_VIEW, outline() - (50, 60))
+    at_border = Face(np.zeros((96, 96, 3), np.uint8), TO_VIEW, outline() - np.array([50, 60], np.float32))
     assert (paste_face(planes, LAYOUT, at_border, 0, 4, "none")[0] != planes[0]).any()
-    beyond = Face(np.zeros((96, 96, 3), np.uint8), TO_VIEW, outline() - (900, 0))
+    beyond = Face(np.zeros((96, 96, 3), np.uint8), TO_VIEW, outline() - np.array([900, 0], np.float32))
     assert np.array_equal(paste_face(planes, LAYOUT, beyond, 0, 4, "none")[0], planes[0])
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_clip import Dots, make_clip
 
 from errors import FaceError
 from models.autoencoder import build_autoencoder
@@ -13,6 +12,7 @@ from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from stages.align import align
 from stages.convert import convert
 from stages.params import Align, Convert
+from tests.made_clip import Dots, make_clip
 from vision.edits import HEADER
 from vision.hashing import hash_picture
 from vision.tables import CONVERSIONS, read_table

@@ -13,7 +13,13 @@ from vision.tables import CONVERSIONS, FACESET, SHOTS, TableWriter, make_table, 
 
 
 def shot(index: int) -> dict[str, object]:
-    return {"clip": "a.mp4", "clip_sha256": "00", "shot": index, "first_frame": index * 10, "end_frame": index * 10 + 10}
+    return {
+        "clip": "a.mp4",
+        "clip_sha256": "00",
+        "shot": index,
+        "first_frame": index * 10,
+        "end_frame": index * 10 + 10,
+    }
 
 
 def face(frame: int, picture: bytes = b"png") -> dict[str, object]:

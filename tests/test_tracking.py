@@ -1,5 +1,7 @@
 """Tracks: followed through a shot, ended by a cut, bridged over short gaps."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 from hypothesis import given
@@ -16,8 +18,9 @@ def table(faces: list[tuple[int, float, float]]) -> pd.DataFrame:
 
 
 def shots(*bounds: int) -> pd.DataFrame:
-    spans = list(zip(bounds, bounds[1:], strict=False))
-    return pd.DataFrame([(i, a, b) for i, (a, b) in enumerate(spans)], columns=["shot", "first_frame", "end_frame"])
+    return pd.DataFrame(
+        [(i, a, b) for i, (a, b) in enumerate(pairwise(bounds))], columns=["shot", "first_frame", "end_frame"]
+    )
 
 
 def test_two_people_who_pass_each_other_keep_their_tracks() -> None:

@@ -160,8 +160,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(
 @pytest.mark.heavy
 def test_killed_and_started_again_it_ends_with_the_weights_of_an_undisturbed_run(people: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; sys.path[:0] = ['.', 'tests'];"
-        "import test_train as t;"
+        "import sys; from pathlib import Path; import tests.test_train as t;"
         "t.run(Path(sys.argv[1]), Path(sys.argv[2]), phases=[t.PHASE | {'steps': 400}], precision='bf16')"
     )
     command = [sys.executable, "-c", code, str(people)]

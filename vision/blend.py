@@ -65,7 +65,7 @@ def _make_mask(
     feather_px: float,
 ) -> NDArray[np.float32]:
     """The outline's soft mask in the region, cut to where the view has a picture."""
-    inside = draw_mask(face.outline - np.float32(box[:2]), size)
+    inside = draw_mask(face.outline - np.array(box[:2], np.float32), size)
     side = len(face.picture)
     rim = side * VIEW_RIM
     corners = np.array([[rim, rim], [side - rim, rim], [side - rim, side - rim], [rim, side - rim]]) - 0.5

@@ -22,9 +22,7 @@ def warp_picture(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Pic
     """The part of `size` (height, width) that `matrix` maps a picture to; filter and border as in `crop_picture`."""
     scale = scale_of(matrix)
     source = picture if scale >= 1 else _blur_for(picture, scale)
-    warped: Picture = cv2.warpAffine(
-        source, matrix, size[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
-    )
+    warped: Picture = cv2.warpAffine(source, matrix, size[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return warped
 
 

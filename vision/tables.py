@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -213,11 +213,11 @@ class TableWriter:
         self._table = table
         self._whole = Whole(path)
         self._waiting = table.schema.empty_table()
-        compression: dict[str, Literal["none", "zstd"]] = {
-            c.name: "none" if c.name in table.stored else "zstd" for c in table.columns
-        }
         self._writer = pq.ParquetWriter(
-            self._whole.open(), table.schema, compression=compression, write_page_checksum=True
+            self._whole.open(),
+            table.schema,
+            compression={c.name: "none" if c.name in table.stored else "zstd" for c in table.columns},
+            write_page_checksum=True,
         )
 
     def write(self, frame: pd.DataFrame) -> None:
