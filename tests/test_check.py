@@ -1,0 +1,176 @@
+"""check: what params.yaml names must be there, what it writes, and that hostile keys stop before anything happens."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from errors import UnderstudyError
+from stages.check import add_edits, check
+from stages.params import Identity, Take, Truth
+from tests.project import Project
+
+ADA = Identity(clips="clips/ada", consent="unverified", interval_s=0.0, faceset="all")
+TAKE = Take(pair="ben_as_ada", target="ada", clip="clips/ada/one.mp4", truth=None)
+HEADER = "clip_sha256,first_frame,end_frame,x,y,decision\n"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clips/ada").mkdir(parents=True)
+    (tmp_path / "clips/ada/one.mp4").write_bytes(b"frames")
+
+
+def _check(identity: Identity = ADA, take: Take = TAKE) -> None:
+    check({"ada": identity}, {"demo": take}, Path("data"))
+
+
+def _error(identity: Identity = ADA, take: Take = TAKE) -> str:
+    with pytest.raises(UnderstudyError) as caught:
+        _check(identity, take)
+    assert not Path("data").exists(), "something was written"
+    assert not Path("edits").exists(), "something was written"
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_it_writes_a_constant_and_the_versions_of_deciding_libraries() -> None:
+    _check()
+    assert Path("data/check.txt").read_text() == "params.yaml is valid\n"
+    faces = Path("data/versions-faces.txt").read_text().splitlines()
+    assert [line.split("==")[0] for line in faces] == sorted(line.split("==")[0] for line in faces)
+    assert {"av==18.1.0", "mediapipe==0.10.14", "numpy==2.4.6", "pandas==3.1.1"} <= set(faces)
+    assert [line.split("==")[0] for line in Path("data/versions-torch.txt").read_text().splitlines()] == [
+        "numpy",
+        "torch",
+    ]
+
+
+def test_two_runs_write_the_same_bytes() -> None:
+    _check()
+    first = {path: path.read_bytes() for path in Path("data").iterdir()}
+    _check()
+    assert {path: path.read_bytes() for path in Path("data").iterdir()} == first
+
+
+def test_the_table_of_decisions_by_hand_is_made_where_missing_and_never_touched() -> None:
+    Path("edits/ben").mkdir(parents=True)
+    Path("edits/ben/tracks.csv").write_text("mine")
+    add_edits({"ada": ADA, "ben": ADA}, Path("edits"))
+    assert Path("edits/ada/tracks.csv").read_text() == HEADER
+    assert Path("edits/ben/tracks.csv").read_text() == "mine"
+
+
+def test_a_project_without_people_is_told_what_to_add() -> None:
+    with pytest.raises(UnderstudyError, match=r"identities is empty; put a person's clips into clips/NAME and add"):
+        check({}, {}, Path("data"))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"clips": "clips/eve"}, "identities.ada.clips: there is no folder clips/eve; make it and put"),
+        ({"faceset": ["two.mp4"]}, "identities.ada.faceset: there is no file clips/ada/two.mp4; put it there or mend"),
+        ({"consent": "none.json"}, "identities.ada.consent: none.json not found; add the person's record, or write"),
+        ({"consent": "clips"}, "identities.ada.consent: clips cannot be read (Is a directory); name a file"),
+    ],
+)
+def test_what_an_identity_names_and_is_not_there_is_told(change: dict[str, object], said: str) -> None:
+    assert _error(ADA.model_copy(update=change)).startswith(said)
+
+
+@pytest.mark.parametrize("name", [None, ".gitignore"])
+def test_a_folder_without_clips_is_empty(name: str | None) -> None:
+    Path("clips/eve").mkdir()
+    if name:
+        Path("clips/eve", name).touch()
+    message = _error(ADA.model_copy(update={"clips": "clips/eve"}))
+    assert message == "identities.ada.clips: the folder clips/eve is empty; put this person's clips into it"
+
+
+def test_a_take_names_its_missing_clip_or_truth() -> None:
+    message = _error(take=TAKE.model_copy(update={"clip": "clips/ada/two.mp4"}))
+    assert message == "takes.demo.clip: there is no file clips/ada/two.mp4; put it there or mend the name"
+    truth = Truth(video="clips/ada/one.mp4", video_sha256="0" * 64, table="truth.parquet", table_sha256="0" * 64)
+    message = _error(take=TAKE.model_copy(update={"truth": truth}))
+    assert message == "takes.demo.truth.table: there is no file truth.parquet; put it there or mend the name"
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (json.dumps({"identity": "ben"}), "is the record of 'ben'; name the record of 'ada'"),
+        (json.dumps({}), "is the record of None; name the record of 'ada'"),
+        (json.dumps(["ada"]), "is no record; a record is a JSON object with an identity"),
+        ("{", "is no valid JSON"),
+        ("\udcff", "is no valid JSON"),
+    ],
+)
+def test_a_consent_record_must_be_readable_and_this_persons(record: str, said: str) -> None:
+    Path("record.json").write_text(record, errors="surrogateescape")
+    assert _error(ADA.model_copy(update={"consent": "record.json"})).startswith(
+        f"identities.ada.consent: record.json {said}"
+    )
+
+
+def test_this_persons_record_is_accepted() -> None:
+    Path("record.json").write_text(json.dumps({"identity": "ada", "version": 1}))
+    _check(ADA.model_copy(update={"consent": "record.json"}))
+    assert Path("data/check.txt").exists()
+
+
+ENTRIES = {
+    "identities": "{clips: clips/ada, consent: unverified, interval_s: 0.04, faceset: all}",
+    "takes": "{pair: ben_as_ada, target: ada, clip: clips/ada/take1.mp4, truth: null}",
+}
+
+
+def _list_files(root: Path) -> dict[str, bytes]:
+    """All files but the tools' own, and check's three, which DVC takes away before check runs."""
+    own = {"tmp", ".work", "__pycache__", "check.txt", "versions-faces.txt", "versions-torch.txt"}
+    return {str(f): f.read_bytes() for f in root.rglob("*") if f.is_file() and not own & set(f.relative_to(root).parts)}
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "written"),
+    [
+        ("identities", "x; touch y", "'x; touch y'"),
+        ("takes", "007", "007"),
+    ],
+)
+def test_dvc_repro_stops_at_a_key_that_names_nobody(project: Project, section: str, key: str, written: str) -> None:
+    _add_entry(project, section, key)
+    before = _list_files(project.root)
+    done = project.run("dvc", "repro")
+    assert done.returncode != 0
+    assert f"error: params.yaml: {section}.{written}: a key must be a word that matches" in done.stderr
+    assert _list_files(project.root) == before
+
+
+@pytest.mark.parametrize("section", ["identities", "takes"])
+def test_no_command_follows_a_key_out_of_its_folder(project: Project, section: str) -> None:
+    for victim in ("victim.mp4", "victim/frames.csv", "victim/part"):
+        project.write(victim, "precious")
+    _add_entry(project, section, "../../victim")
+    before = _list_files(project.root)
+    for module in ("stages.check", "flows.build"):
+        done = project.run(sys.executable, "-m", module)
+        assert done.returncode == 1
+        assert done.stderr.startswith(
+            f"error: params.yaml: {section}.'../../victim': a key must be a word that matches"
+        )
+        assert done.stderr.count("\n") == 1
+        assert done.stdout == ""
+    done = project.run("dvc", "repro")  # DVC itself finds that the outputs overlap, and says so in its own words
+    assert done.returncode != 0
+    assert "../../victim" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert _list_files(project.root) == before
+
+
+def _add_entry(project: Project, section: str, key: str) -> None:
+    key = key if key[0].isdigit() else f'"{key}"'
+    path = project.root / "params.yaml"
+    path.write_text(path.read_text().replace(f"\n{section}:\n", f"\n{section}:\n  {key}: {ENTRIES[section]}\n"))

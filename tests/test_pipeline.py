@@ -1,0 +1,81 @@
+"""What runs again after which change: DVC on the real dvc.yaml, with fakes that write what their stages declare."""
+
+import pytest
+
+from tests.imports import MODULES, ROOT, reach
+from tests.project import FAKED, Project
+
+ADA_ALONE = ["sample@ada", "detect@ada", "align@ada", "augment@ada"]
+BOTH = ["train@ben_as_ada", "convert@demo", "evaluate@demo"]
+KEYS = {"train": ["ben_as_ada"], "convert": ["demo"], "evaluate": ["demo"]}
+
+
+def _runs_of(stages: list[str]) -> list[str]:
+    return [f"{stage}@{key}" for stage in stages for key in KEYS.get(stage, ["ada", "ben"])]
+
+
+def test_nothing_runs_twice(project: Project) -> None:
+    assert project.repro() == []
+
+
+def test_a_changed_param_of_convert_runs_convert_and_evaluate_only(project: Project) -> None:
+    project.edit("params.yaml", "feather_ratio: 0.06 ", "feather_ratio: 0.05 ")
+    assert project.repro() == ["convert@demo", "evaluate@demo"]
+
+
+def test_a_changed_interval_runs_that_persons_sample_and_align_and_what_follows_but_no_detection(
+    project: Project,
+) -> None:
+    ada = "    consent: consent/ada/record.json    # the person's record, or the word unverified\n    interval_s: 0."
+    project.edit("params.yaml", f"{ada}04", f"{ada}08")
+    assert project.repro() == ["sample@ada", "align@ada", "augment@ada", *BOTH]
+    project.edit("params.yaml", f"{ada}08", f"{ada}04")
+    assert project.repro() == []  # known from before: restored
+
+
+def test_a_decision_by_hand_runs_that_persons_align_and_what_follows(project: Project) -> None:
+    with (project.root / "edits/ben/tracks.csv").open("a") as file:
+        file.write("00,0,10,5,5,use\n")
+    assert project.repro() == ["align@ben", "augment@ben", "train@ben_as_ada", "convert@demo", "evaluate@demo"]
+
+
+@pytest.mark.parametrize("module", ["stages.augment", "vision.masks", "trust.publish", "stages.params"])
+def test_a_changed_line_of_code_runs_exactly_the_stages_that_import_it(project: Project, module: str) -> None:
+    importers = [stage for stage in FAKED if module in reach(f"stages.{stage}")]
+    assert importers, f"no stage imports {module}"
+    path = project.root / MODULES[module].relative_to(ROOT)
+    path.write_text(path.read_text() + "\n# one more line\n")
+    expected = [] if module == "stages.params" else _runs_of(importers)  # DVC tracks the values that params.py reads
+    assert sorted(project.repro()) == sorted(expected)
+
+
+def test_one_more_take_of_a_known_clip_runs_its_convert_and_evaluate_only(project: Project) -> None:
+    project.edit("params.yaml", "\ntakes:\n", "\ntakes:\n" + _take("second", "take1.mp4"))
+    assert project.repro() == ["convert@second", "evaluate@second"]
+
+
+def test_a_second_clip_that_feeds_no_face_set_is_one_more_take_and_no_training(project: Project) -> None:
+    project.edit("params.yaml", "    faceset: all                        # ", "    faceset: [take1.mp4]  # ")
+    project.repro()
+    project.write("clips/ada/take2.mp4", "frames of another performance")
+    project.edit("params.yaml", "\ntakes:\n", "\ntakes:\n" + _take("second", "take2.mp4"))
+    runs = project.repro()
+    assert [run for run in runs if run.startswith(("augment", "train"))] == []
+    assert {"sample@ada", "detect@ada", "align@ada", "convert@second", "evaluate@second"} <= set(runs)
+    assert not [run for run in runs if run.endswith("@ben")]
+
+
+def test_one_more_person_and_pair_runs_their_stages_only(project: Project) -> None:
+    project.write("clips/eve/take1.mp4", "frames of eve")
+    project.edit(
+        "params.yaml",
+        "\nidentities:\n",
+        "\nidentities:\n  eve: {clips: clips/eve, consent: unverified, interval_s: 0, faceset: all}\n",
+    )
+    project.edit("params.yaml", "\npairs:\n", "\npairs:\n  eve_as_ada: {source: eve, target: ada}\n")
+    assert project.repro() == ["sample@eve", "detect@eve", "align@eve", "augment@eve", "train@eve_as_ada"]
+    assert (project.root / "edits/eve/tracks.csv").read_text() == "clip_sha256,first_frame,end_frame,x,y,decision\n"
+
+
+def _take(key: str, clip: str) -> str:
+    return f"  {key}: {{pair: ben_as_ada, target: ada, clip: clips/ada/{clip}, truth: null}}\n"
