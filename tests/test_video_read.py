@@ -303,9 +303,10 @@ def test_a_cut_off_end_is_not_taken_for_the_end(tmp_path: Path, name: str) -> No
     clip = encode_clip(tmp_path / name, numbered(range(N)), codec, options={"g": "6"}, muxing=muxing)
     data = clip.read_bytes()
     clip.write_bytes(data[: int(len(data) * 0.85) // 188 * 188 + 77])
-    numbers, message = _read_good_frames(clip)
-    assert 0 < len(numbers) < N
-    assert "damaged" in message
+    for _ in range(2):  # the second time libav's log repeats itself
+        numbers, message = _read_good_frames(clip)
+        assert 0 < len(numbers) < N
+        assert "damaged" in message
 
 
 def test_damage_that_only_a_checksum_shows_is_found_each_time(tmp_path: Path) -> None:
