@@ -1,0 +1,220 @@
+"""The flow: outcomes, retries, failures of one branch, and that no process outlives it. On a project of fakes."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from errors import FlowError
+from flows.graph import Graph
+from flows.guard import start_guarded
+from flows.outcome import Outcome, is_of_interest, read_lines, tell_error, tell_outcome
+from tests.project import ROOT, Project
+
+SERVE = """
+import os
+from flows import environment
+from flows.server import ensure_server
+ensure_server()
+print(os.environ["PREFECT_API_URL"], flush=True)
+input()
+"""
+ROW = re.compile(r"^  (\S+) +(\w+) +[\d.]+ s$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A Prefect server for the module's flows: the environment that names it."""
+    environment = {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
+    command = [sys.executable, "-c", SERVE]
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=os.environ | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    with process:
+        yield environment | {"PREFECT_API_URL": process.stdout.readline().strip()}
+
+
+def _build(project: Project, server: dict[str, str], *arguments: str) -> tuple[int, dict[str, str], list[str]]:
+    """Run the flow: exit code, outcome of each stage, and the lines of the terminal."""
+    done = project.run(sys.executable, "-m", "flows.build", *arguments, **server)
+    text = done.stdout + done.stderr
+    assert "Traceback" not in text, text
+    return done.returncode, dict(ROW.findall(text)), text.splitlines()
+
+
+def test_a_flow_builds_skips_restores_and_leaves_nothing_to_do(project: Project, server: dict[str, str]) -> None:
+    code, outcomes, _ = _build(project, server)
+    assert code == 0
+    assert set(outcomes.values()) == {"Cached"}
+    assert len(outcomes) == 12
+    project.edit("params.yaml", "feather_ratio: 0.06 ", "feather_ratio: 0.05 ")
+    before = project.read_runs()
+    code, outcomes, lines = _build(project, server)
+    ran = {stage for stage, outcome in outcomes.items() if outcome == "Completed"}
+    assert code == 0
+    assert ran == {"check", "convert@demo", "evaluate@demo"}
+    assert project.read_runs()[len(before) :] == ["convert@demo", "evaluate@demo"]
+    assert any(re.fullmatch(r"\d\d:\d\d:\d\d convert@demo  convert@demo works", line) for line in lines)
+    project.edit("params.yaml", "feather_ratio: 0.05 ", "feather_ratio: 0.06 ")
+    code, outcomes, _ = _build(project, server)
+    assert (outcomes["convert@demo"], outcomes["evaluate@demo"]) == ("Restored", "Restored")
+    assert project.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
+
+
+def test_one_branch_fails_the_other_completes_and_the_last_line_says_why(
+    project: Project, server: dict[str, str]
+) -> None:
+    for clip in ("clips/ada/take1.mp4", "clips/ben/take1.mp4"):
+        project.write(clip, f"other frames of {clip}")
+    project.behave(
+        {
+            "detect@ada": {"fail": 99, "error": "error: clips/ada/take1.mp4: no face; look at the clip"},
+            "sample@ben": {"fail": 2},  # its first run was the fixture's
+        }
+    )
+    before = project.read_runs()
+    code, outcomes, lines = _build(project, server)
+    runs = project.read_runs()[len(before) :]
+    assert code == 1
+    assert outcomes == {
+        "check": "Cached",
+        **dict.fromkeys(["sample@ada", "sample@ben", "detect@ben", "align@ben", "augment@ben"], "Completed"),
+        "detect@ada": "Failed",
+        **dict.fromkeys(["align@ada", "augment@ada", "train@ben_as_ada", "convert@demo", "evaluate@demo"], "NotReady"),
+    }
+    assert runs.count("sample@ben") == 2, "a stage that fails once is tried again"
+    assert runs.count("detect@ada") == 1, "what a stage says about its input does not change by trying again"
+    assert lines[-1] == ("error: the build ended as Failed: detect@ada: clips/ada/take1.mp4: no face; look at the clip")
+
+
+def test_named_stages_run_with_what_they_need_and_force_runs_only_them(
+    project: Project, server: dict[str, str]
+) -> None:
+    before = project.read_runs()
+    code, outcomes, _ = _build(project, server, "align", "--force")
+    assert code == 0
+    assert set(outcomes) == {"check", *(f"{s}@{p}" for s in ("sample", "detect", "align") for p in ("ada", "ben"))}
+    assert sorted(project.read_runs()[len(before) :]) == ["align@ada", "align@ben"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_no_process_outlives_the_flow(project: Project, server: dict[str, str], number: signal.Signals) -> None:
+    project.write("clips/ada/take1.mp4", "other frames")
+    project.behave({"sample@ada": {"wait": "pid"}})
+    flow = subprocess.Popen(
+        [sys.executable, "-m", "flows.build"],
+        cwd=project.root,
+        env=os.environ | server,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _wait_for(lambda: (project.root / "pid").exists() and (project.root / "pid").read_text() != "")
+    stage = int((project.root / "pid").read_text())
+    flow.send_signal(number)
+    _wait_for(lambda: not _is_alive(stage))
+    assert flow.wait(timeout=60) != 0
+    project.behave({})
+    assert project.repro("--single-item", "sample@ada") == ["sample@ada"], "the next run goes on by itself"
+
+
+def test_a_guard_ends_what_ignores_an_interrupt_and_children_of_children(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = f"trap '' INT; sleep 60 & echo $! $$ > {pids}.part; mv {pids}.part {pids}; wait; wait"
+    guard = start_guarded(["bash", "-c", script], os.environ)
+    _wait_for(pids.exists)
+    assert guard.stdin is not None
+    assert guard.stdout is not None
+    guard.stdin.close()
+    _wait_for(lambda: not any(_is_alive(int(pid)) for pid in pids.read_text().split()))
+    guard.wait(timeout=30)
+    guard.stdout.close()
+
+
+def test_a_guard_gives_output_and_exit_code_on_and_leaves_no_background_process(tmp_path: Path) -> None:
+    script = f"echo out; echo err >&2; sleep 60 & echo $! > {tmp_path}/pid; exit 7"
+    with start_guarded(["bash", "-c", script], os.environ) as guard:
+        assert guard.stdout is not None
+        assert guard.stdout.read() == b"out\nerr\n"
+        assert guard.wait() == 7
+    _wait_for(lambda: not _is_alive(int((tmp_path / "pid").read_text())))
+
+
+def test_lines_come_as_they_are_and_of_a_progress_bar_the_last_piece() -> None:
+    chunks = [b"one\ntw", b"o\n\r 10%", b"\r 20%\r 30%", b"\r\x1b[1m100%\x1b[0m\n", b"end"]
+
+    class Slow(io.RawIOBase):
+        """One chunk a read."""
+
+        def read1(self, _: int) -> bytes:
+            return chunks.pop(0) if chunks else b""
+
+    seconds = iter([0, 0, 0, 5, 5, 5, 5])
+    lines = list(read_lines(Slow(), every_s=5, clock=lambda: next(seconds)))  # type: ignore[arg-type]
+    assert lines == ["one", "two", " 20%", "100%", "end"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "outcome"),
+    [
+        (["Stage 'a@b' didn't change, skipping", "Data and pipelines are up to date."], Outcome.CACHED),
+        (["'clips/a.dvc' didn't change, skipping"], Outcome.CACHED),
+        (["Stage 'a@b' is cached - skipping run, checking out outputs"], Outcome.RESTORED),
+        (["Running stage 'a@b':", "> python -m stages.a", "works"], Outcome.COMPLETED),
+    ],
+)
+def test_dvcs_words_tell_the_outcome(lines: list[str], outcome: Outcome) -> None:
+    assert tell_outcome(lines) is outcome
+
+
+def test_the_error_is_the_stages_own_line_else_dvcs_else_the_last() -> None:
+    dvc = "ERROR: failed to reproduce 'a': failed to run: python -m stages.a, exited with 1"
+    assert tell_error(["works", "error: no face", dvc]) == "no face"
+    assert tell_error(["works", "ValueError: bug", dvc]) == "ValueError: bug"
+    missing = "ERROR: failed to reproduce 'a': missing data 'source': clips/a"
+    assert tell_error([missing]) == missing.removeprefix("ERROR: ")
+    assert tell_error([]) == "it said nothing"
+
+
+def test_dvcs_doings_are_not_shown_and_a_stages_lines_and_dvcs_errors_are() -> None:
+    for line in (
+        "Updating lock file 'dvc.lock'",
+        "> python -m stages.a",
+        "Running stage 'a':",
+        "",
+        "Use `dvc push` to",
+    ):
+        assert not is_of_interest(line)
+    for line in ("step 400/1800", "error: no face", "ERROR: failed to reproduce 'a': missing data"):
+        assert is_of_interest(line)
+
+
+def test_a_selection_holds_all_that_its_stages_need_and_an_unknown_name_gets_the_known_ones() -> None:
+    graph = Graph(
+        {"a": frozenset(), "b@x": frozenset({"a"}), "b@y": frozenset({"a"}), "c": frozenset({"b@x"})}, frozenset()
+    )
+    assert set(graph.select(["c"]).upstreams) == {"a", "b@x", "c"}
+    assert set(graph.select(["b"]).upstreams) == {"a", "b@x", "b@y"}
+    with pytest.raises(FlowError, match=r"there is no stage 'd'; known: a, b@x, b@y, c"):
+        graph.select(["d"])
+
+
+def _wait_for(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < end, "waited for a minute"
+        time.sleep(0.05)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
