@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from errors import CheckpointError
 from vision.alignment import Matrix, compose, invert, view_matrix
 from vision.crops import Picture
+from vision.metrics import surround
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,15 @@ class MeanFace:
 
     def paste(self, picture: Picture, frame_to_crop: Matrix, mask: NDArray[np.bool_]) -> Picture:
         """The picture with the mean face in full inside `mask`; what lies outside the view repeats the view's edge."""
-        height, width = picture.shape[:2]
+        part = surround(mask)
+        height, width = mask[part].shape
+        to_part = invert(self.view_of(frame_to_crop))
+        to_part[:, 2] -= part[1].start or 0, part[0].start or 0
         face = cv2.warpAffine(
-            self.picture,
-            invert(self.view_of(frame_to_crop)),
-            (width, height),
-            flags=cv2.INTER_CUBIC,
-            borderMode=cv2.BORDER_REPLICATE,
+            self.picture, to_part, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
         )
         pasted = picture.copy()
-        pasted[mask] = face[mask]
+        pasted[part][mask[part]] = face[mask[part]]
         return pasted
 
 

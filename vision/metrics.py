@@ -35,8 +35,10 @@ class Pool:
 
 def squared_error(picture: np.ndarray, reference: np.ndarray, mask: np.ndarray) -> tuple[float, int]:
     """The sum of squared differences over the mask's pixels and the three channels, and their number."""
-    difference = picture[mask].astype(np.int64) - reference[mask]
-    return float(np.sum(difference * difference)), difference.size
+    part = surround(mask)
+    inside = mask[part]
+    difference = picture[part][inside].astype(np.int32) - reference[part][inside]
+    return float(np.sum(difference * difference, dtype=np.int64)), difference.size
 
 
 def psnr_db(mean_squared_error: float) -> float:
@@ -51,18 +53,20 @@ def structural_similarity(picture: np.ndarray, reference: np.ndarray, mask: np.n
 
     Wang, Bovik, Sheikh, Simoncelli 2004, eq. 13, with their Gaussian window of 11x11, sigma 1.5.
     """
-    part = _surround(mask, WINDOW_PX // 2)
+    part = surround(mask, WINDOW_PX // 2)
     similarity = similarity_map(picture[part], reference[part])[mask[part]]
-    return float(similarity.sum()), similarity.size
+    return float(similarity.sum(dtype=np.float64)), similarity.size
 
 
 def similarity_map(picture: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """SSIM at each pixel, mean of the channels: float64 (H, W); beyond the edge the picture is mirrored."""
-    x, y = picture.astype(np.float64), reference.astype(np.float64)
+    """SSIM at each pixel, mean of the channels: float32 (H, W); beyond the edge the picture is mirrored."""
+    # About middle grey, since the variance is a difference of squares that single precision must hold.
+    x, y = picture.astype(np.float32) - 128, reference.astype(np.float32) - 128
     mean_x, mean_y = _smooth(x), _smooth(y)
     variance_x = _smooth(x * x) - mean_x**2
     variance_y = _smooth(y * y) - mean_y**2
     covariance = _smooth(x * y) - mean_x * mean_y
+    mean_x, mean_y = mean_x + 128, mean_y + 128
     above = (2 * mean_x * mean_y + _C1) * (2 * covariance + _C2)
     below = (mean_x**2 + mean_y**2 + _C1) * (variance_x + variance_y + _C2)
     return np.asarray((above / below).mean(axis=2))
@@ -73,7 +77,7 @@ def gradient_energy(picture: np.ndarray, mask: np.ndarray) -> tuple[float, int]:
 
     The rim, one pixel wide, is left out: its gradient looks across the mask's edge.
     """
-    part = _surround(mask, 1)
+    part = surround(mask, 1)
     inner = cv2.erode(mask[part].astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0) > 0
     if not inner.any():
         return 0.0, 0
@@ -96,14 +100,14 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.sum(a * b)) / scale if scale > 0 else math.nan
 
 
-def _smooth(values: np.ndarray) -> np.ndarray:
-    return np.asarray(cv2.GaussianBlur(values, (WINDOW_PX, WINDOW_PX), SIGMA_PX, borderType=cv2.BORDER_REFLECT_101))
-
-
-def _surround(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+def surround(mask: np.ndarray, margin: int = 0) -> tuple[slice, slice]:
     """The mask's bounding box with a margin, cut to the picture; the whole picture for an empty mask."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return slice(None), slice(None)
     top, left = max(0, rows[0] - margin), max(0, columns[0] - margin)
     return slice(top, rows[-1] + margin + 1), slice(left, columns[-1] + margin + 1)
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    return np.asarray(cv2.GaussianBlur(values, (WINDOW_PX, WINDOW_PX), SIGMA_PX, borderType=cv2.BORDER_REFLECT_101))
