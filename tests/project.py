@@ -80,10 +80,14 @@ class Project:
         """Copy the code and put the fakes and their clips in place."""
         for name in COPIED:
             _copy(ROOT / name, self.root / name)
-        for stage in FAKED:
-            self.write(f"stages/{stage}.py", FAKE)
         for clip in CLIPS:
             self.write(clip, f"frames of {clip}")
+        self.fake_stages()
+
+    def fake_stages(self) -> None:
+        """Put the fakes in the stages' place."""
+        for stage in FAKED:
+            self.write(f"stages/{stage}.py", FAKE)
         self.write("fake/runs.txt", "")
         self.behave({})
         self.declare()
