@@ -37,7 +37,8 @@ def masked_mean(values: Tensor, masks: Tensor) -> Tensor:
 def _blur(x: Tensor) -> Tensor:
     """The window's weighted mean around each pixel: products with banded matrices, much faster than pooling."""
     rows, columns = (_window_matrix(n).to(x.device) for n in x.shape[2:])
-    return rows @ x.float().contiguous() @ columns.T
+    with torch.autocast(x.device.type, enabled=False):  # variances are small differences: bfloat16 would lose them
+        return rows @ x.float().contiguous() @ columns.T
 
 
 @cache

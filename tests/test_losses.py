@@ -47,3 +47,10 @@ def test_dssim_grows_with_noise_and_stays_within_one() -> None:
 def test_dssim_sees_blur_that_l1_forgives() -> None:
     flat = pictures().mean((2, 3), keepdim=True).expand(-1, -1, 32, 32)
     assert float(dssim(flat, pictures(), half_mask()).mean()) > 0.3
+
+
+def test_autocast_does_not_change_dssim() -> None:
+    noisy = (pictures() * 0.1 + 0.5).clamp(0, 1)  # low contrast: variances are differences of nearly equal numbers
+    expected = dssim(noisy, noisy.flip(0), half_mask())
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(dssim(noisy, noisy.flip(0), half_mask()), expected)

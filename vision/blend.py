@@ -52,8 +52,8 @@ def transfer_color(picture: Picture, reference: Picture, mask: NDArray[np.float3
     spreads = [np.sqrt(((p - m) ** 2 * weights).sum((0, 1))) for p, m in zip((lab, wanted), means, strict=True)]
     ratio = np.clip(spreads[1] / np.maximum(spreads[0], 1e-6), 0.6, 1.7)
     moved = ((lab - means[0]) * ratio + means[1]).astype(np.float32)
-    rgb = cv2.cvtColor(moved, cv2.COLOR_LAB2RGB)
-    return np.round(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+    rgb: NDArray[np.float32] = cv2.cvtColor(moved, cv2.COLOR_LAB2RGB)
+    return np.round(rgb.clip(0, 1) * 255).astype(np.uint8)
 
 
 def _make_mask(
