@@ -240,11 +240,11 @@ def _draw_training(files: TakeFiles) -> Iterator[Figure]:
         # Validation is measured at few steps: without the empty ones its points are joined.
         parts = {name: loss[["step", name]].dropna() for name in ("train", "validation")}
         curves = {name: (part["step"].to_numpy(), part[name].to_numpy()) for name, part in parts.items()}
-        caption = "Both should have come to rest; validation far above train means too few or too similar faces."
+        caption = "Both should have come to rest. Validation that rises again means too few faces, or too similar ones."
         yield Figure("loss", "Training", caption, draw_curves(curves, "step", "loss"))
     previews = sorted(files.previews.glob("*.png"), key=lambda path: (len(path.name), path.name))
     if previews:
-        caption = "Faces, as the model restores them, and the target's decoded as the source."
+        caption = "In threes: faces that it never saw, the same restored, and the same decoded as the other person."
         yield Figure("preview", "What the model makes", caption, previews[-1].read_bytes())
 
 
