@@ -97,7 +97,7 @@ def test_one_word_names_a_stage_everywhere() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_exactly_the_files_that_itimports(stage: str) -> None:
+def test_a_stage_depends_on_exactly_the_files_that_it_imports(stage: str) -> None:
     reached = {str(MODULES[name].relative_to(ROOT)) for name in reach(f"stages.{stage}") - UNTRACKED}
     archs = {file for file in reached if file.startswith("models/arch/")}
     right = (reached - archs) | ({ARCH} if archs else set())
