@@ -5,17 +5,12 @@ import pytest
 from tests.imports import MODULES, ROOT, reach
 from tests.project import FAKED, Project
 
-ADA_ALONE = ["sample@ada", "detect@ada", "align@ada", "augment@ada"]
 BOTH = ["train@ben_as_ada", "convert@demo", "evaluate@demo"]
 KEYS = {"train": ["ben_as_ada"], "convert": ["demo"], "evaluate": ["demo"]}
 
 
 def _runs_of(stages: list[str]) -> list[str]:
     return [f"{stage}@{key}" for stage in stages for key in KEYS.get(stage, ["ada", "ben"])]
-
-
-def test_nothing_runs_twice(project: Project) -> None:
-    assert project.repro() == []
 
 
 def test_a_changed_param_of_convert_runs_convert_and_evaluate_only(project: Project) -> None:
@@ -39,14 +34,14 @@ def test_a_decision_by_hand_runs_that_persons_align_and_what_follows(project: Pr
     assert project.repro() == ["align@ben", "augment@ben", "train@ben_as_ada", "convert@demo", "evaluate@demo"]
 
 
-@pytest.mark.parametrize("module", ["stages.augment", "vision.masks", "trust.publish", "stages.params"])
+@pytest.mark.parametrize("module", ["vision.masks", "trust.publish"])
 def test_a_changed_line_of_code_runs_exactly_the_stages_that_import_it(project: Project, module: str) -> None:
     importers = [stage for stage in FAKED if module in reach(f"stages.{stage}")]
-    assert importers, f"no stage imports {module}"
-    path = project.root / MODULES[module].relative_to(ROOT)
-    path.write_text(path.read_text() + "\n# one more line\n")
-    expected = [] if module == "stages.params" else _runs_of(importers)  # DVC tracks the values that params.py reads
-    assert sorted(project.repro()) == sorted(expected)
+    assert 0 < len(importers) < len(FAKED)
+    for changed in (module, "stages.params"):  # every stage imports the latter; DVC tracks the values that it reads
+        path = project.root / MODULES[changed].relative_to(ROOT)
+        path.write_text(path.read_text() + "\n# one more line\n")
+    assert sorted(project.repro()) == sorted(_runs_of(importers))
 
 
 def test_one_more_take_of_a_known_clip_runs_its_convert_and_evaluate_only(project: Project) -> None:
