@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from errors import FaceError, one_line_errors
 from models.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint
 from models.tensors import to_pictures, to_tensor
-from stages.params import Convert, pick, read_key, read_params
+from stages.params import Blend, Convert, pick, read_key, read_params
 from trust.publish import publish_video
 from vision.alignment import Matrix, Points, compose, scale_of, view_matrix
-from vision.blend import Face, paste_face
+from vision.blend import Blending, Face, paste_face
 from vision.crops import crop_picture
 from vision.masks import face_outline
 from vision.planes import Planes
@@ -49,14 +49,16 @@ class SwappedFrame:
 Placed = tuple[Frame, Place | None]
 
 
-def convert(clip: Path, tracks: Path, checkpoint: Path, video: Path, record: Path, params: Convert) -> None:
+def convert(
+    clip: Path, tracks: Path, checkpoint: Path, video: Path, record: Path, params: Convert, blend: Blend
+) -> None:
     """Swap the face in every frame of the clip and publish the video.
 
     Raises FaceError where no frame shows the target's face, or one does not and params.missing is `fail`.
     """
     loaded = load_checkpoint(checkpoint)
     placed = pair_frames(read_frames(clip), read_places(tracks, clip.name, loaded.info))
-    swapped = swap_frames(_check_missing(clip, placed, params.missing), loaded, params)
+    swapped = swap_frames(_check_missing(clip, placed, params.missing), loaded, blend, params.batch_frames)
     n_frames = n_swapped = 0
     with TableWriter(record, CONVERSIONS) as writer:
         published = publish_video(swapped, video, probe_clip(clip), clip, params.label, params.crf)
@@ -87,17 +89,22 @@ def pair_frames(frames: Iterable[Frame], places: Iterator[Place]) -> Iterator[Pl
             yield frame, None
 
 
-def swap_frames(placed: Iterable[Placed], checkpoint: Checkpoint, params: Convert) -> Iterator[SwappedFrame]:
+def swap_frames(placed: Iterable[Placed], checkpoint: Checkpoint, blend: Blend, n_batch: int) -> Iterator[SwappedFrame]:
     """The frames with their faces replaced, batch by batch, each with whether it was."""
-    for batch in _split(placed, params.batch_frames):
+    for batch in _split(placed, n_batch):
         swaps = iter(_swap_faces([(frame, place) for frame, place in batch if place is not None], checkpoint))
         for frame, place in batch:
             planes = frame.planes
             if place is not None:
                 face = Face(next(swaps), place.frame_to_view, place.outline)
-                erosion_px, feather_px = (r * place.crop_side for r in (params.erosion_ratio, params.feather_ratio))
-                planes = paste_face(planes, frame.layout, face, erosion_px, feather_px, params.color_transfer)
+                planes = paste_face(planes, frame.layout, face, _to_settings(blend, place))
             yield SwappedFrame(frame.index, frame.pts, frame.duration, planes, is_swapped=place is not None)
+
+
+def _to_settings(blend: Blend, place: Place) -> Blending:
+    """The take's settings in pixels of the frame, as large as its face is there."""
+    erosion_px, feather_px = blend.erosion_ratio * place.crop_side, blend.feather_ratio * place.crop_side
+    return Blending(erosion_px, feather_px, blend.color_transfer == "reinhard", blend.detail)
 
 
 @torch.inference_mode()
@@ -150,6 +157,7 @@ def main() -> None:
             video=Path(f"data/convert/{key}.mp4"),
             record=Path(f"data/convert/{key}.parquet"),
             params=params.convert,
+            blend=take.blend,
         )
 
 

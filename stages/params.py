@@ -81,10 +81,18 @@ class Truth(_Section):
     table_sha256: Sha256
 
 
+class Blend(_Section):
+    color_transfer: Literal["reinhard", "none"]
+    erosion_ratio: float = Field(ge=0, le=0.3)
+    feather_ratio: float = Field(ge=0, le=0.3)
+    detail: Ratio
+
+
 class Take(_Section):
     pair: Key
     target: Key
     clip: InnerPath
+    blend: Blend
     truth: Truth | None
 
 
@@ -157,9 +165,6 @@ class Train(_Section):
 
 
 class Convert(_Section):
-    color_transfer: Literal["reinhard", "none"]
-    erosion_ratio: float = Field(ge=0, le=0.3)
-    feather_ratio: float = Field(ge=0, le=0.3)
     batch_frames: int = Field(ge=1, le=256)
     missing: Literal["pass", "fail"]
     label: Literal["opening", "corner", "off"]

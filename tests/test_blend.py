@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vision.alignment import compose, invert, transform, view_matrix
-from vision.blend import Face, paste_face, transfer_color
+from vision.blend import Blending, Face, match_detail, paste_face, transfer_color
 from vision.crops import crop_picture
 from vision.planes import Layout, Matrix, planes_to_rgb, rgb_to_planes
 
@@ -29,7 +29,7 @@ def test_a_face_cut_out_and_pasted_back_leaves_the_picture_as_it_was() -> None:
     picture = smooth_picture()
     planes = rgb_to_planes(picture, LAYOUT)
     face = Face(crop_picture(planes_to_rgb(planes, LAYOUT), TO_VIEW, 96), TO_VIEW, outline())
-    pasted = paste_face(planes, LAYOUT, face, erosion_px=2, feather_px=4, color_transfer="none")
+    pasted = paste_face(planes, LAYOUT, face, Blending(2, 4, has_color_transfer=False, detail=0))
     for old, new in zip(planes, pasted, strict=True):
         assert np.abs(old.astype(int) - new).max() <= 3
 
@@ -38,7 +38,7 @@ def test_outside_the_outline_every_sample_keeps_its_value_and_inside_is_the_face
     planes = rgb_to_planes(smooth_picture(), LAYOUT)
     green = np.full((96, 96, 3), (20, 200, 30), np.uint8)
     face = Face(green, TO_VIEW, outline())
-    pasted = paste_face(planes, LAYOUT, face, erosion_px=0, feather_px=6, color_transfer="none")
+    pasted = paste_face(planes, LAYOUT, face, Blending(0, 6, has_color_transfer=False, detail=0))
     y, x = np.mgrid[0:160, 0:200]
     center = face.outline.mean(0)
     radius = np.linalg.norm(face.outline - center, axis=1).max()
@@ -54,15 +54,19 @@ def test_outside_the_outline_every_sample_keeps_its_value_and_inside_is_the_face
 def test_a_face_half_outside_the_picture_is_pasted_where_there_is_room() -> None:
     planes = rgb_to_planes(smooth_picture(), LAYOUT)
     at_border = Face(np.zeros((96, 96, 3), np.uint8), TO_VIEW, outline() - np.array([50, 60], np.float32))
-    assert (paste_face(planes, LAYOUT, at_border, 0, 4, "none")[0] != planes[0]).any()
+    assert (
+        paste_face(planes, LAYOUT, at_border, Blending(0, 4, has_color_transfer=False, detail=0))[0] != planes[0]
+    ).any()
     beyond = Face(np.zeros((96, 96, 3), np.uint8), TO_VIEW, outline() - np.array([900, 0], np.float32))
-    assert np.array_equal(paste_face(planes, LAYOUT, beyond, 0, 4, "none")[0], planes[0])
+    assert np.array_equal(
+        paste_face(planes, LAYOUT, beyond, Blending(0, 4, has_color_transfer=False, detail=0))[0], planes[0]
+    )
 
 
 def test_nothing_is_pasted_where_the_view_has_no_picture() -> None:
     planes = rgb_to_planes(smooth_picture(), LAYOUT)
     wide = Face(np.zeros((96, 96, 3), np.uint8), TO_VIEW, outline(radius=80))
-    pasted = paste_face(planes, LAYOUT, wide, 0, 0, "none")
+    pasted = paste_face(planes, LAYOUT, wide, Blending(0, 0, has_color_transfer=False, detail=0))
     y, x = np.nonzero(pasted[0] != planes[0])
     view = transform(TO_VIEW, np.stack([x, y], 1))
     assert view.min() > -1
@@ -88,3 +92,14 @@ def test_color_transfer_looks_inside_the_mask_alone(rng: np.random.Generator) ->
     mask = np.zeros((40, 40), np.float32)
     mask[:, :20] = 1
     assert np.abs(transfer_color(picture, reference, mask)[:, :20].astype(int) - picture[:, :20]).max() <= 1
+
+
+def test_detail_is_raised_to_the_reference_s_amount_and_never_lowered(rng: np.random.Generator) -> None:
+    reference = rng.normal(128, 12, (60, 60, 3)).clip(0, 255).astype(np.uint8)
+    soft = ((reference.astype(float) - 128) * 0.5 + 128).astype(np.uint8)
+    mask = np.ones((60, 60), np.float32)
+    assert match_detail(soft, reference, mask, 1.0, 0.0) is soft
+    spreads = [match_detail(soft, reference, mask, 1.0, strength).std() for strength in (0.5, 1.0)]
+    assert soft.std() < spreads[0] < spreads[1]
+    assert spreads[1] == pytest.approx(reference.std(), rel=0.1)
+    assert match_detail(reference, soft, mask, 1.0, 1.0).std() == pytest.approx(reference.std(), rel=0.01)

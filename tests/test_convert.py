@@ -11,17 +11,15 @@ from models.autoencoder import build_autoencoder
 from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from stages.align import align
 from stages.convert import convert
-from stages.params import Align, Convert
+from stages.params import Align, Blend, Convert
 from tests.made_clip import Dots, make_clip
 from vision.edits import HEADER
 from vision.hashing import hash_picture
 from vision.tables import CONVERSIONS, read_table
 from vision.video_read import read_frames
 
+BLEND = Blend(color_transfer="none", erosion_ratio=0.02, feather_ratio=0.04, detail=0.0)
 PARAMS = {
-    "color_transfer": "none",
-    "erosion_ratio": 0.02,
-    "feather_ratio": 0.04,
     "batch_frames": 3,
     "missing": "pass",
     "label": "off",
@@ -61,6 +59,7 @@ def run(take: Path, out: Path, **changes: object) -> pd.DataFrame:
         video=out / "a.mp4",
         record=out / "a.parquet",
         params=Convert.model_validate(PARAMS | changes),
+        blend=BLEND,
     )
     return read_table(out / "a.parquet", CONVERSIONS)
 

@@ -5,7 +5,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.alignment import CENTER_Y_CM, CROP_CM, Matrix, Points, invert, transform
-from vision.mesh_regions import OUTLINE
 
 # Half axes of the ellipse that stands in for the outline where only five points are known, and its middle, centimetres.
 _ELLIPSE_CM = (7.2, 8.8)
@@ -15,9 +14,12 @@ _FINE = 4  # a mask is drawn on a grid so much finer: OpenCV's own antialiasing 
 
 
 def face_outline(landmarks: Points, kind: str, frame_to_crop: Matrix, crop_px: int) -> Points:
-    """The face's outline as a convex polygon (N, 2) in frame pixels; for `five`, an ellipse of the canonical face."""
+    """The face's outline as a convex polygon (N, 2) in frame pixels; for `five`, an ellipse of the canonical face.
+
+    Of a mesh it is the hull of all points: on a turned head the nose and the far eye reach beyond the face's oval.
+    """
     if kind == "mesh":
-        points = landmarks[list(OUTLINE), :2].astype(np.float32)
+        points = landmarks[:, :2].astype(np.float32)
     else:
         points = transform(invert(frame_to_crop), _canonical_ellipse() * crop_px - 0.5)
     hull: Points = cv2.convexHull(points)[:, 0, :]

@@ -1,4 +1,4 @@
-"""What the 478 points of the face mesh are: outline, eyes, lips, and the points that expression moves least.
+"""What the 478 points of the face mesh are: eyes, lips, and the points that expression moves least.
 
 Indices are those of MediaPipe's face mesh (Apache-2.0); left is as seen in the picture.
 """
@@ -6,10 +6,6 @@ Indices are those of MediaPipe's face mesh (Apache-2.0); left is as seen in the 
 import numpy as np
 from numpy.typing import NDArray
 
-OUTLINE = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
-    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
 # (outer corner, inner corner, three points of the upper lid, the three of the lower lid below them)
 LEFT_EYE = (33, 133, (160, 159, 158), (144, 145, 153))
 RIGHT_EYE = (263, 362, (387, 386, 385), (373, 374, 380))
