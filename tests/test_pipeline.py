@@ -73,4 +73,5 @@ def test_one_more_person_and_pair_runs_their_stages_only(project: Project) -> No
 
 
 def _take(key: str, clip: str) -> str:
-    return f"  {key}: {{pair: ben_as_ada, target: ada, clip: clips/ada/{clip}, truth: null}}\n"
+    blend = "{color_transfer: none, erosion_ratio: 0.03, feather_ratio: 0.05, detail: 0.5}"
+    return f"  {key}: {{pair: ben_as_ada, target: ada, clip: clips/ada/{clip}, blend: {blend}, truth: null}}\n"
