@@ -17,7 +17,12 @@ PEOPLE = """identities:
 pairs:
   eve_as_kim: {source: eve, target: kim}
 takes:
-  first: {pair: eve_as_kim, target: kim, clip: clips/kim/take1.mp4, truth: null}
+  first:
+    pair: eve_as_kim
+    target: kim
+    clip: clips/kim/take1.mp4
+    blend: {color_transfer: reinhard, erosion_ratio: 0.03, feather_ratio: 0.05, detail: 0.5}
+    truth: null
 """
 
 
