@@ -9,9 +9,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 from dvc.repo import Repo
+from ruamel.yaml import YAML
 
 from stages.params import read_params
 
@@ -79,7 +83,7 @@ class Project:
     def make(self) -> None:
         """Copy the code and put the fakes and their clips in place."""
         for name in COPIED:
-            _copy(ROOT / name, self.root / name)
+            copy_tree(ROOT / name, self.root / name)
         for clip in CLIPS:
             self.write(clip, f"frames of {clip}")
         self.fake_stages()
@@ -96,12 +100,17 @@ class Project:
         (self.root / path).parent.mkdir(parents=True, exist_ok=True)
         (self.root / path).write_text(text)
 
-    def edit(self, path: str, old: str, new: str) -> None:
-        """Replace text that stands exactly once in a file, and tell the fakes what their stages declare now."""
-        text = (self.root / path).read_text()
-        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {path}"
-        (self.root / path).write_text(text.replace(old, new))
+    def change(self, change: Callable[[Any], object]) -> None:
+        """Change the values of params.yaml, and tell the fakes what their stages declare then."""
+        yaml = YAML()
+        values = yaml.load((self.root / "params.yaml").read_text())
+        change(values)
+        yaml.dump(values, self.root / "params.yaml")
         self.declare()
+
+    def add(self, section: str, key: str, like: str, **changes: object) -> None:
+        """Add an entry to one of params.yaml's maps: that of `like`, with changes."""
+        self.change(lambda values: values[section].update({key: {**deepcopy(values[section][like]), **changes}}))
 
     def behave(self, behavior: dict[str, dict[str, object]]) -> None:
         """What each fake does besides writing: `say` text, `fail` n times with an `error`, `wait` in a file's name."""
@@ -109,6 +118,8 @@ class Project:
 
     def declare(self) -> None:
         """Tell the fakes what their stages declare in dvc.yaml."""
+        if not (self.root / "fake").exists():
+            return
         identities = read_params(self.root / "params.yaml").identities
         declared: dict[str, object] = {}
         with Repo(str(self.root)) as repo:
@@ -142,7 +153,7 @@ class Project:
         return (self.root / "fake/runs.txt").read_text().split()
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_tree(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "truth"))

@@ -11,20 +11,6 @@ from flows.new_show import new_show
 from stages.params import read_params
 from tests.project import ROOT, Project
 
-PEOPLE = """identities:
-  eve: {clips: clips/eve, consent: unverified, interval_s: 0, faceset: all}
-  kim: {clips: clips/kim, consent: unverified, interval_s: 0, faceset: all}
-pairs:
-  eve_as_kim: {source: eve, target: kim}
-takes:
-  first:
-    pair: eve_as_kim
-    target: kim
-    clip: clips/kim/take1.mp4
-    blend: {color_transfer: reinhard, erosion_ratio: 0.03, feather_ratio: 0.05, detail: 0.5}
-    truth: null
-"""
-
 
 def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
@@ -60,10 +46,17 @@ def test_its_lock_file_and_metrics_are_for_git_and_nothing_else_that_stages_writ
     project = Project(show).copy(tmp_path / "copy")
     for clip in ("clips/eve/take1.mp4", "clips/kim/take1.mp4"):
         project.write(clip, clip)
-    text = (show / "params.yaml").read_text()
-    for name in ("identities", "pairs", "takes"):
-        text = text.replace(f"{name}: {{}}\n", "")
-    project.write("params.yaml", PEOPLE + text)
+    demo = read_params(ROOT / "params.yaml")
+    person, take = demo.identities["ada"].model_dump(), demo.takes["demo"].model_dump()
+    people = {name: {**person, "clips": f"clips/{name}", "consent": "unverified"} for name in ("eve", "kim")}
+    changes = {"pair": "eve_as_kim", "target": "kim", "clip": "clips/kim/take1.mp4", "truth": None}
+    project.change(
+        lambda values: values.update(
+            identities=people,
+            pairs={"eve_as_kim": {"source": "eve", "target": "kim"}},
+            takes={"first": {**take, **changes}},
+        )
+    )
     project.fake_stages()
     _git(project.root, "add", "--all")
     _git(project.root, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "people")

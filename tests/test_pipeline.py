@@ -14,17 +14,17 @@ def _runs_of(stages: list[str]) -> list[str]:
 
 
 def test_a_changed_param_of_convert_runs_convert_and_evaluate_only(project: Project) -> None:
-    project.edit("params.yaml", "feather_ratio: 0.06 ", "feather_ratio: 0.05 ")
+    project.change(lambda values: values["convert"].update(batch_frames=7))
     assert project.repro() == ["convert@demo", "evaluate@demo"]
 
 
 def test_a_changed_interval_runs_that_persons_sample_and_align_and_what_follows_but_no_detection(
     project: Project,
 ) -> None:
-    ada = "    consent: consent/ada/record.json    # the person's record, or the word unverified\n    interval_s: 0."
-    project.edit("params.yaml", f"{ada}04", f"{ada}08")
+    before = (project.root / "params.yaml").read_text()
+    project.change(lambda values: values["identities"]["ada"].update(interval_s=3.5))
     assert project.repro() == ["sample@ada", "align@ada", "augment@ada", *BOTH]
-    project.edit("params.yaml", f"{ada}08", f"{ada}04")
+    project.write("params.yaml", before)
     assert project.repro() == []  # known from before: restored
 
 
@@ -45,15 +45,15 @@ def test_a_changed_line_of_code_runs_exactly_the_stages_that_import_it(project: 
 
 
 def test_one_more_take_of_a_known_clip_runs_its_convert_and_evaluate_only(project: Project) -> None:
-    project.edit("params.yaml", "\ntakes:\n", "\ntakes:\n" + _take("second", "take1.mp4"))
+    project.add("takes", "second", like="demo")
     assert project.repro() == ["convert@second", "evaluate@second"]
 
 
 def test_a_second_clip_that_feeds_no_face_set_is_one_more_take_and_no_training(project: Project) -> None:
-    project.edit("params.yaml", "    faceset: all                        # ", "    faceset: [take1.mp4]  # ")
+    project.change(lambda values: values["identities"]["ada"].update(faceset=["take1.mp4"]))
     project.repro()
     project.write("clips/ada/take2.mp4", "frames of another performance")
-    project.edit("params.yaml", "\ntakes:\n", "\ntakes:\n" + _take("second", "take2.mp4"))
+    project.add("takes", "second", like="demo", clip="clips/ada/take2.mp4")
     runs = project.repro()
     assert [run for run in runs if run.startswith(("augment", "train"))] == []
     assert {"sample@ada", "detect@ada", "align@ada", "convert@second", "evaluate@second"} <= set(runs)
@@ -62,16 +62,7 @@ def test_a_second_clip_that_feeds_no_face_set_is_one_more_take_and_no_training(p
 
 def test_one_more_person_and_pair_runs_their_stages_only(project: Project) -> None:
     project.write("clips/eve/take1.mp4", "frames of eve")
-    project.edit(
-        "params.yaml",
-        "\nidentities:\n",
-        "\nidentities:\n  eve: {clips: clips/eve, consent: unverified, interval_s: 0, faceset: all}\n",
-    )
-    project.edit("params.yaml", "\npairs:\n", "\npairs:\n  eve_as_ada: {source: eve, target: ada}\n")
+    project.add("identities", "eve", like="ada", clips="clips/eve", consent="unverified")
+    project.add("pairs", "eve_as_ada", like="ben_as_ada", source="eve")
     assert project.repro() == ["sample@eve", "detect@eve", "align@eve", "augment@eve", "train@eve_as_ada"]
     assert (project.root / "edits/eve/tracks.csv").read_text() == "clip_sha256,first_frame,end_frame,x,y,decision\n"
-
-
-def _take(key: str, clip: str) -> str:
-    blend = "{color_transfer: none, erosion_ratio: 0.03, feather_ratio: 0.05, detail: 0.5}"
-    return f"  {key}: {{pair: ben_as_ada, target: ada, clip: clips/ada/{clip}, blend: {blend}, truth: null}}\n"
