@@ -18,8 +18,8 @@ def _make_small(values: Any) -> None:
     """Params that a computer without a graphics card goes through in seconds; the result is no likeness."""
     values["align"]["crop_px"] = 128
     values["augment"].update(face_px=64, variants=1)
-    values["train"].update(size_px=64, width=0.25, validate_every=15, checkpoint_every=15, preview_every=30)
-    values["train"]["phases"] = [{**values["train"]["phases"][0], "steps": 30, "warmup": 5}]
+    values["train"].update(size_px=64, width=0.25, batch=4, validate_every=6, checkpoint_every=6, preview_every=6)
+    values["train"]["phases"] = [{**values["train"]["phases"][0], "steps": 12, "warmup": 2}]
     values["identities"]["ada"]["faceset"] = ["take1.mp4"]
     values["takes"]["demo"]["truth"] = None
 
