@@ -69,7 +69,7 @@ def test_the_projects_own_params_are_read_as_they_stand() -> None:
         ("seed", 2**32, "seed: Input should be less than or equal to 4294967295"),
         ("detect.thresholds", [0.5, 0.5], "detect.thresholds: List should have at least 3 items"),
         ("detect.thresholds.1", 1.5, "detect.thresholds.1: Input should be less than or equal to 1 (found 1.5)"),
-        ("convert.feather_ratio", float("nan"), "convert.feather_ratio: Input should be a finite number"),
+        ("train.width", float("nan"), "train.width: Input should be a finite number"),
         ("identities.ada.faceset", "some", "identities.ada.faceset: must be the word all, or a list of file names"),
         (
             "identities.ada.faceset",
