@@ -139,7 +139,7 @@ class Project:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         environment = os.environ | {"PATH": path} | environment
         return subprocess.run(
-            command, cwd=self.root, env=environment, capture_output=True, text=True, check=False, timeout=120
+            command, cwd=self.root, env=environment, capture_output=True, text=True, check=False, timeout=600
         )
 
     def repro(self, *options: str) -> list[str]:

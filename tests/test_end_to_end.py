@@ -18,7 +18,9 @@ def _make_small(values: Any) -> None:
     """Params that a computer without a graphics card goes through in seconds; the result is no likeness."""
     values["align"]["crop_px"] = 128
     values["augment"].update(face_px=64, variants=1)
-    values["train"].update(size_px=64, width=0.25, batch=4, validate_every=6, checkpoint_every=6, preview_every=6)
+    values["train"].update(
+        size_px=64, width=0.25, batch=4, threads=1, validate_every=6, checkpoint_every=6, preview_every=6
+    )
     values["train"]["phases"] = [{**values["train"]["phases"][0], "steps": 12, "warmup": 2}]
     values["identities"]["ada"]["faceset"] = ["take1.mp4"]
     values["takes"]["demo"]["truth"] = None
@@ -48,7 +50,7 @@ def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.mark.heavy
 def test_clips_become_a_measured_video_and_a_second_clip_no_training(small_demo: Project) -> None:
-    done = small_demo.run("dvc", "repro")
+    done = small_demo.run("dvc", "repro", OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout + done.stderr
     root = small_demo.root
     with av.open(root / "data/convert/demo.mp4") as video:
@@ -59,8 +61,8 @@ def test_clips_become_a_measured_video_and_a_second_clip_no_training(small_demo:
     assert metrics["n_swapped"] > 0.9 * N_FRAMES
     assert 0 < metrics["heldout_dssim_source"] < 1
     assert (root / "data/evaluate/demo/report.html").read_text().startswith("<!doctype html>")
-    shown = json.loads(small_demo.run("dvc", "metrics", "show", "--json").stdout)
-    assert metrics in [file["data"] for file in shown[""]["data"].values()]
+    shown = json.loads(small_demo.run("dvc", "metrics", "show", "--json").stdout)[""]["data"]
+    assert shown["metrics/evaluate/demo.json"]["data"]["n_swapped"] == metrics["n_swapped"]
 
 
 @pytest.mark.heavy
@@ -68,7 +70,7 @@ def test_a_second_clip_of_the_same_target_is_one_more_take_and_no_training(small
     trained = (small_demo.root / "data/train/ben_as_ada/checkpoint.safetensors").read_bytes()
     _shorten(ROOT / "clips/ada/take1.mp4", small_demo.root / "clips/ada/take2.mp4", first=100)
     small_demo.add("takes", "second", like="demo", clip="clips/ada/take2.mp4")
-    done = small_demo.run("dvc", "repro")
+    done = small_demo.run("dvc", "repro", OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout + done.stderr
     ran = [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
     assert {"convert@second", "evaluate@second", "align@ada"} <= set(ran)
