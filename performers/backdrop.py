@@ -31,7 +31,7 @@ def wall(scene: str) -> Tensor:
 def shelves(x: Tensor, y: Tensor) -> Tensor:
     """A bookcase: books of many colors between dark boards, lamp light from the left."""
     row, column = (y / 17.0).floor(), (x / 3.4 + 100).floor()
-    cell = (row * 57.31 + column * 12.97)
+    cell = row * 57.31 + column * 12.97
     hue = torch.stack([(torch.sin(cell * (1.7 + 0.6 * i)) * 4375.85) % 1.0 for i in range(3)])
     hue = 0.45 * hue + 0.55 * hue.mean(0)
     color = 0.03 + 0.17 * hue * torch.tensor([1.0, 0.70, 0.48]).view(3, 1, 1)

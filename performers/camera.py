@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from performers.script import Moment
 
@@ -26,7 +27,7 @@ class Camera(NamedTuple):
         right = (columns - self.center[0]) / self.focal_px
         up = (self.center[1] - rows) / self.focal_px
         directions = torch.stack([right, up, -torch.ones_like(up)], dim=1) @ self.axes
-        return directions / directions.norm(dim=1, keepdim=True)
+        return functional.normalize(directions, dim=1)
 
     def project(self, points: Tensor) -> Tensor:
         """World points (N, 3) as pixels (N, 2): x, y."""

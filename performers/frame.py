@@ -13,13 +13,12 @@ from performers.figure import EYE, N_PARTS, SKIN, TEETH, TONGUE, Figure
 from performers.identity import Identity
 from performers.landmarks import find_landmarks
 from performers.lighting import Exposure, key_direction, light_surface
-from performers.march import cast_shadow, find_hits, find_normals, in_chunks, measure_openness
+from performers.march import cast_shadow, find_normals, in_chunks, measure_openness
 from performers.paint import paint
+from performers.samples import Samples, take_samples
 from performers.script import Moment
 from performers.surface import find_spots
 
-SAMPLES = 2
-SHARED_CM = 0.6
 GRAIN = 0.003
 EXPOSURE = 0.80
 
@@ -34,30 +33,28 @@ class Frame(NamedTuple):
 
 def render_frame(identity: Identity, moment: Moment, scale: float = 1.0) -> Frame:
     """Render `identity` playing `moment`, at `scale` times 640x480."""
-    figure = Figure(identity, moment)
+    figure, camera = Figure(identity, moment), place_camera(moment, scale)
     height, width = round(HEIGHT * scale), round(WIDTH * scale)
-    camera = place_camera(moment, scale * SAMPLES)
-    depth = find_hits(figure.distance, camera, height * SAMPLES, width * SAMPLES)
-    color, is_face = shade(figure, camera, depth)
-    linear = average(color.view(3, *depth.shape))
-    mask = average(is_face.view(1, *depth.shape).float())[0] >= 0.5
-    landmarks = find_landmarks(figure, place_camera(moment, scale))
-    return Frame(develop(linear, moment), (mask * 255).to(torch.uint8).numpy(), landmarks)
+    samples = take_samples(figure, camera, height, width)
+    color, is_face = shade(figure, camera, samples)
+    linear = torch.zeros(3, height * width).index_add_(1, samples.pixel, color * samples.share)
+    cover = torch.zeros(height * width).index_add_(0, samples.pixel, is_face * samples.share)
+    mask = (cover.view(height, width) >= 0.5) * 255
+    picture = develop(linear.view(3, height, width), moment)
+    return Frame(picture, mask.to(torch.uint8).numpy(), find_landmarks(figure, camera))
 
 
-def shade(figure: Figure, camera: Camera, depth: Tensor) -> tuple[Tensor, Tensor]:
-    """Linear RGB (3, pixels) and whether each sample shows the face, from depths along all rays (H, W)."""
-    height, width = depth.shape
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    directions = camera.rays(columns.flatten().float(), rows.flatten().float())
-    color = see_wall(figure.moment.scene, camera, directions)
-    hits = torch.nonzero(depth.flatten().isfinite())[:, 0]
-    points = camera.position + directions[hits] * depth.flatten()[hits, None]
+def shade(figure: Figure, camera: Camera, samples: Samples) -> tuple[Tensor, Tensor]:
+    """Linear RGB (3, N) of samples, and whether each shows the face (N,)."""
+    color = see_wall(figure.moment.scene, camera, samples.directions)
+    hits = torch.nonzero(samples.depth.isfinite())[:, 0]
+    directions = samples.directions[hits]
+    points = camera.position + directions * samples.depth[hits, None]
     part = in_chunks(figure.parts, points)
     normals = find_part_normals(figure, part, points)
-    exposure = Exposure(normals, -directions[hits], *expose(figure, find_leaders(depth)[hits], hits, points, normals))
+    exposure = Exposure(normals, -directions, *expose(figure, samples.leader[hits], hits, points, normals))
     color[:, hits] = light_surface(paint(figure, part, points), exposure, figure.moment)
-    is_face = torch.zeros(height * width, dtype=torch.bool)
+    is_face = torch.zeros(len(samples.pixel), dtype=torch.bool)
     is_face[hits] = find_face(figure, part, points)
     return color, is_face
 
@@ -85,21 +82,6 @@ def expose(figure: Figure, leaders: Tensor, hits: Tensor, points: Tensor, normal
     return open_sky[order[leaders]], reached[order[leaders]]
 
 
-def find_leaders(depth: Tensor) -> Tensor:
-    """For each sample of depths (H, W) the flat index of the sample that stands for it in soft light: (H * W,).
-
-    It is the nearest one of its 2x2 block, or itself where that is far before it.
-    """
-    height, width = depth.shape
-    index = torch.arange(height * width).view(height, width)
-    gather = [depth[i::2, j::2] for i in (0, 1) for j in (0, 1)]
-    nearest = torch.stack(gather).argmin(0)
-    first = index[0::2, 0::2] + nearest // 2 * width + nearest % 2
-    first = first.repeat_interleave(2, 0).repeat_interleave(2, 1)
-    is_close = depth - depth.flatten()[first] < SHARED_CM
-    return torch.where(is_close, first, index).flatten()
-
-
 def find_face(figure: Figure, part: Tensor, points: Tensor) -> Tensor:
     """Whether points (N, 3) belong to the face: between hairline, ears and jaw, eyes and mouth included."""
     rest, skull = find_spots(figure, points).rest, figure.identity.skull
@@ -108,11 +90,6 @@ def find_face(figure: Figure, part: Tensor, points: Tensor) -> Tensor:
     on_face = (rest.z > 1.2) & (rest.y > jaw) & (rest.y < line)
     inner = (part == EYE) | (part == TEETH) | (part == TONGUE)
     return inner | (on_face & (part == SKIN))
-
-
-def average(samples: Tensor) -> Tensor:
-    """Mean of each block of samples: (C, H * S, W * S) to (C, H, W)."""
-    return torch.nn.functional.avg_pool2d(samples[None], SAMPLES)[0]
 
 
 def develop(linear: Tensor, moment: Moment) -> NDArray[np.uint8]:

@@ -13,7 +13,19 @@ from torch import Tensor
 
 from performers.identity import Identity
 from performers.script import Moment
-from performers.sdf import Bumps, Points, bell, capsule, ellipsoid, length, smooth_max, smooth_min, smooth_step, sphere
+from performers.sdf import (
+    Bump,
+    Bumps,
+    Points,
+    bell,
+    capsule,
+    ellipsoid,
+    length,
+    smooth_max,
+    smooth_min,
+    smooth_step,
+    sphere,
+)
 
 EYE_Z = 5.95
 EYE_RADIUS = 1.52
@@ -53,10 +65,15 @@ class Head:
         self.identity = identity
         self.moment = moment
         mouth = identity.mouth
-        self.half_width = mouth.half_width * (1 + 0.16 * moment.smile + 0.13 * moment.mouth_width - 0.1 * moment.mouth_open)
+        self.half_width = mouth.half_width * self.stretch()
         gap = GAP_CM * moment.mouth_open * (1 - 0.15 * moment.mouth_width)
         self.rise, self.drop = 0.14 * gap + 0.06 * moment.smile, 0.86 * gap
         self.bumps = Bumps(model_clay(identity, moment))
+
+    def stretch(self) -> float:
+        """Width of the mouth over its width at rest."""
+        moment = self.moment
+        return 1 + 0.16 * moment.smile + 0.13 * moment.mouth_width - 0.1 * moment.mouth_open
 
     def relax(self, points: Points) -> Rest:
         """Bring points of the moving head to rest."""
@@ -66,19 +83,17 @@ class Head:
         u = x / self.half_width
         square = u * u
         lens = (1 - square).clamp_min(0.0)
-        lift = (0.55 * moment.smile - 0.10) * square.clamp_max(1.8) * bell(height, 2.4) * smooth_step(0.5, 4.0, z)
+        front = smooth_step(FRONT_Z, 4.0, z)
+        lift = (0.55 * moment.smile - 0.10) * square.clamp_max(1.8) * bell(height, 2.4) * front
         height = height - lift
         upper, lower = self.rise * lens, -self.drop * lens * (1.4 - 0.4 * lens)
         above, below = (height - upper).clamp_min(0.0), (lower - height).clamp_min(0.0)
-        near, jaw = bell(below, 2.2), 0.8 * self.drop * smooth_step(0.5, 6.0, z)
-        is_above = height > upper
-        shift = torch.where(is_above, upper * bell(above, 1.2), lower * near - jaw * (1 - near))
-        v = torch.where(is_above, height - shift, torch.where(height < lower, height - shift, torch.zeros_like(u)))
+        near, jaw = bell(below, 2.2), 0.8 * self.drop * smooth_step(FRONT_Z, 6.0, z)
+        v = above + upper * (1 - bell(above, 1.2)) - below + (lower + jaw) * (1 - near)
         tear = torch.maximum(height - upper, lower - height) + (u.abs() - 0.96).clamp_min(0.0) * self.half_width
-        back = z + 0.3 * torch.where(is_above, torch.zeros_like(z), jaw * (1 - near))
-        narrow = 1 + (mouth.half_width / self.half_width - 1) * bell(height, 2.0) * bell(x, 4.5)
-        rest_x = x * narrow
-        return Rest(rest_x, v + mouth.height, back, rest_x.abs(), u, v, tear)
+        narrow = (mouth.half_width / self.half_width - 1) * bell(height, 2.0) * bell(x, 4.5) * front
+        rest_x = x + x * narrow
+        return Rest(rest_x, v + mouth.height, z + 0.3 * jaw * (1 - near), rest_x.abs(), u, v, tear)
 
     def lids(self, side: Tensor) -> Lids:
         """Edges of the lids at distance `side` from the middle of the face."""
@@ -152,15 +167,15 @@ class Head:
         """Distance to the ears."""
         x = self.identity.skull.cranium
         lean = points[1] + 1.0
-        ear = ellipsoid((points[0] - 0.12 * lean, points[1], points[2] + 0.2 * lean), (x + 0.1, -1.0, -1.2), (0.6, 2.9, 1.7))
+        leaning = (points[0] - 0.12 * lean, points[1], points[2] + 0.2 * lean)
+        ear = ellipsoid(leaning, (x + 0.1, -1.0, -1.2), (0.6, 2.9, 1.7))
         concha = ellipsoid(points, (x + 0.75, -0.7, -0.55), (0.55, 1.6, 0.95))
         return smooth_max(ear, -concha, 0.25)
 
     def lips(self, rest: Rest) -> Tensor:
         """Height of the lips above the skin (centimeters)."""
         upper, lower = self.lip_heights(rest.u)
-        is_upper = rest.v > 0
-        across = torch.where(is_upper, rest.v / upper, -rest.v / lower)
+        across = rest.v.clamp_min(0.0) / upper - rest.v.clamp_max(0.0) / lower
         lens = (1 - rest.u * rest.u).clamp_min(0.0).sqrt()
         roll = bell(across - 0.42, 0.62) * lens * smooth_step(2.0, 5.0, rest.z)
         return self.identity.mouth.fullness * roll
@@ -191,7 +206,7 @@ class Head:
         return ellipsoid(points, (0.0, y, 4.1), (1.7, 0.75, 2.2))
 
 
-def model_clay(identity: Identity, moment: Moment) -> list[tuple[tuple[float, float, float], tuple[float, float, float], float]]:
+def model_clay(identity: Identity, moment: Moment) -> list[Bump]:
     """Bumps of the face at |x|: sockets, cheeks, brow ridge, muzzle, jaw angles, folds."""
     skull, eyes, mouth, nose = identity.skull, identity.eyes, identity.mouth, identity.nose
     smile, brow = moment.smile, moment.brow

@@ -6,7 +6,6 @@ from numpy.typing import NDArray
 
 from performers.camera import Camera
 from performers.figure import Figure
-from performers.sdf import smooth_step
 
 LANDMARKS = (
     "left_eye", "right_eye", "nose_tip", "mouth_left", "mouth_right",
@@ -34,7 +33,8 @@ def place_spots(figure: Figure) -> dict[str, tuple[float, float, float]]:
     upper, lower = (float(value) for value in (lids.upper[0], lids.lower[0]))
     lips = [float(value[0]) for value in head.lip_heights(torch.zeros(1))]
     corner = mouth.height + 0.55 * figure.moment.smile - 0.10
-    spots = {"nose_tip": (0.0, identity.nose.base + 0.75, 0.0), "chin": (0.0, skull.chin_y + 0.7 - 0.8 * head.drop, 0.0)}
+    spots = {"nose_tip": (0.0, identity.nose.base + 0.75, 0.0)}
+    spots["chin"] = (0.0, skull.chin_y + 0.7 - 0.8 * head.drop, 0.0)
     for name, sign in (("left", -1.0), ("right", 1.0)):
         spots[f"{name}_eye"] = (sign * eyes.spacing, 0.0, 7.4)
         spots[f"{name}_eye_upper"] = (sign * eyes.spacing, upper, 0.0)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from performers.script import Moment
+from performers.sdf import smooth_step
 from performers.surface import Surface
 
 SPREAD_RGB = (0.29, 0.16, 0.12)
@@ -44,7 +45,7 @@ def light_surface(surface: Surface, exposure: Exposure, moment: Moment) -> Tenso
     """Linear RGB (3, N) of points on surfaces."""
     normals = exposure.normals + surface.bump.T
     exposure = exposure._replace(normals=normals / normals.norm(dim=1, keepdim=True))
-    edge = (1 - (exposure.normals * exposure.view).sum(1).clamp(0.0, 1.0)) ** 4 * exposure.open_sky * 0.10
+    edge = (1 - (exposure.normals * exposure.view).sum(1).clamp(0.2, 1.0)) ** 4 * exposure.open_sky * 0.10
     color: Tensor = surface.color * gather_light(surface, exposure, moment)
     return color + 0.5 * gather_shine(surface, exposure, moment) + surface.gloss * edge
 
@@ -57,7 +58,8 @@ def gather_light(surface: Surface, exposure: Exposure, moment: Moment) -> Tensor
     sky = 0.55 + 0.6 * (0.5 + 0.5 * normals[:, 1])
     light = light + torch.tensor(ROOM_RGB)[:, None] * sky * torch.stack([open_sky**0.8, open_sky, open_sky])
     light = light + 0.40 * diffuse(normals, torch.tensor(FILL), surface.spread) * open_sky
-    return light + 0.55 * diffuse(normals, torch.tensor(RIM), surface.spread * 0) * open_sky
+    above = smooth_step(-0.6, 0.1, normals[:, 1])
+    return light + 0.55 * diffuse(normals, torch.tensor(RIM), surface.spread * 0) * open_sky * above
 
 
 def gather_shine(surface: Surface, exposure: Exposure, moment: Moment) -> Tensor:

@@ -1,7 +1,7 @@
-"""Ray marching: where rays meet a distance field, coarse blocks of pixels first.
+"""Ray marching: where rays meet a distance field, coarse blocks of pixels first, more rays where there is detail.
 
-A block's ray walks as a cone until the surface may lie inside it. Pixels take the depth that their
-blocks foretell where the field agrees with it, and walk on from their block's depth where not.
+A block's ray walks as a cone until the surface may lie inside it; its pixels go on from there. Rays
+between pixels take the depth that the pixels foretell where the field agrees with it.
 """
 
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from performers.camera import Camera
 Field = Callable[[Tensor], Tensor]
 CHUNK = 65536
 NEAR_CM, FAR_CM = 68.0, 125.0
-COARSE, FINE = 8, 2
+BLOCK = 4
 STEPS = 48
 CAUTION = 0.9
-TOUCH_CM = 0.03
-SHADOW_STEPS = 7
+TOUCH_CM = 0.05
+SHADOW_STEPS = 6
 DARK_COSINE = -0.5
 
 
@@ -29,39 +29,33 @@ def in_chunks(field: Field, points: Tensor) -> Tensor:
 
 
 def find_hits(field: Field, camera: Camera, height: int, width: int) -> Tensor:
-    """Distances along the rays of all pixels: (height, width), infinite where nothing is met.
-
-    Height and width are multiples of `FINE`.
-    """
-    coarse = torch.full((-(-height // COARSE), -(-width // COARSE)), NEAR_CM)
-    advance(field, camera, coarse, COARSE)
-    fine = enlarge(coarse, COARSE // FINE)[: height // FINE, : width // FINE].contiguous()
-    advance(field, camera, fine, FINE)
-    depth = enlarge(fine, FINE)
-    guess = functional.interpolate(foretell(field, camera, fine)[None, None], scale_factor=FINE, mode="bilinear")[0, 0]
-    is_met = settle(field, camera, depth, guess)
-    advance(field, camera, depth, 1, ~is_met)
+    """Distances along the rays of all pixels: (height, width), infinite where nothing is met."""
+    coarse = torch.full((-(-height // BLOCK), -(-width // BLOCK)), NEAR_CM)
+    advance(field, camera, coarse, BLOCK)
+    depth = coarse.repeat_interleave(BLOCK, 0).repeat_interleave(BLOCK, 1)[:height, :width].contiguous()
+    advance(field, camera, depth, 1)
     return depth
 
 
-def enlarge(depth: Tensor, ratio: int) -> Tensor:
-    """Each value repeated for the `ratio` x `ratio` rays that its block holds."""
-    return depth.repeat_interleave(ratio, 0).repeat_interleave(ratio, 1)
-
-
-def aim(camera: Camera, rows: Tensor, columns: Tensor, stride: int) -> Tensor:
-    """Directions (N, 3) through the middles of blocks of `stride` pixels a side."""
+def advance(field: Field, camera: Camera, depth: Tensor, stride: int) -> None:
+    """Walk the rays of one level, in place in `depth` (rows, columns): start in, stop out."""
+    rows, columns = torch.nonzero(depth.isfinite(), as_tuple=True)
     middle = (stride - 1) / 2
-    return camera.rays(columns * stride + middle, rows * stride + middle)
-
-
-def advance(field: Field, camera: Camera, depth: Tensor, stride: int, is_open: Tensor | None = None) -> None:
-    """Walk the rays of one level (those that are `is_open`), in place in `depth` (rows, columns): start in, stop out."""
-    is_walking = depth.isfinite() if is_open is None else depth.isfinite() & is_open
-    rows, columns = torch.nonzero(is_walking, as_tuple=True)
+    directions = camera.rays(columns * stride + middle, rows * stride + middle)
     cone = 0.75 * stride / camera.focal_px if stride > 1 else 0.0
-    directions = aim(camera, rows, columns, stride)
     depth[rows, columns] = walk(field, camera.position, directions, depth[rows, columns], cone)
+
+
+def find_between(field: Field, origin: Tensor, directions: Tensor, guess: Tensor, start: Tensor) -> Tensor:
+    """Depths (N,) of rays (N, 3): as guessed (N,) where the field agrees, else by walking from `start` (N,)."""
+    depth = torch.full_like(guess, torch.inf)
+    guessed = torch.nonzero(guess.isfinite())[:, 0]
+    gap = in_chunks(field, origin + directions[guessed] * guess[guessed, None])
+    is_near = gap.abs() < TOUCH_CM
+    depth[guessed[is_near]] = (guess[guessed] + gap)[is_near]
+    rest = torch.nonzero(depth.isinf())[:, 0]
+    depth[rest] = walk(field, origin, directions[rest], start[rest], 0.0)
+    return depth
 
 
 def walk(field: Field, origin: Tensor, directions: Tensor, depth: Tensor, cone: float) -> Tensor:
@@ -70,15 +64,17 @@ def walk(field: Field, origin: Tensor, directions: Tensor, depth: Tensor, cone: 
     Without a cone the surface itself is met, and rays that graze it for too long count as leaving.
     """
     depth = depth.clone()
-    active = torch.arange(len(depth))
+    active, slope, past = torch.arange(len(depth)), torch.full_like(depth, -1.0), torch.zeros(0)
     for _ in range(STEPS):
         t = depth[active]
         gap = in_chunks(field, origin + directions[active] * t[:, None])
-        is_touching = gap < cone * t + TOUCH_CM
-        last = torch.zeros_like(t) if cone else gap
-        t = t + torch.where(is_touching, last, (gap - 0.5 * cone * t).clamp_min(TOUCH_CM) * CAUTION)
-        depth[active] = torch.where(t > FAR_CM, torch.full_like(t, torch.inf), t)
-        active = active[~is_touching & (t <= FAR_CM)]
+        slope = slope if not len(past) else (gap - past[0]) / (t - past[1])
+        is_touching = (gap < cone * t + TOUCH_CM) if cone else find_touching(gap, slope)
+        last = torch.zeros_like(t) if cone else gap / (-slope).clamp(0.3, 1.5)
+        ahead = t + torch.where(is_touching, last, (gap - 0.5 * cone * t).clamp_min(0.5 * TOUCH_CM) * CAUTION)
+        depth[active] = torch.where(ahead > FAR_CM, torch.full_like(t, torch.inf), ahead)
+        going = ~is_touching & (ahead <= FAR_CM)
+        active, past = active[going], torch.stack([gap[going], t[going]])
         if not len(active):
             return depth
     if not cone:
@@ -86,29 +82,9 @@ def walk(field: Field, origin: Tensor, directions: Tensor, depth: Tensor, cone: 
     return depth
 
 
-def foretell(field: Field, camera: Camera, fine: Tensor) -> Tensor:
-    """Depth of the surface on the rays of fine blocks, by one step of the secant: (rows, columns), or infinite."""
-    rows, columns = torch.nonzero(fine.isfinite(), as_tuple=True)
-    directions, near = aim(camera, rows, columns, FINE), fine[rows, columns]
-    first = in_chunks(field, camera.position + directions * near[:, None])
-    far = near + first.clamp_min(TOUCH_CM)
-    second = in_chunks(field, camera.position + directions * far[:, None])
-    slope = (second - first) / (far - near)
-    foretold = torch.full_like(fine, torch.inf)
-    foretold[rows, columns] = torch.where(slope < -0.1, far - second / slope, torch.full_like(far, torch.inf))
-    return foretold
-
-
-def settle(field: Field, camera: Camera, depth: Tensor, guess: Tensor) -> Tensor:
-    """Put guesses that the field confirms into `depth` (height, width); which pixels those are, as booleans."""
-    rows, columns = torch.nonzero(guess.isfinite() & depth.isfinite(), as_tuple=True)
-    directions, guessed = aim(camera, rows, columns, 1), guess[rows, columns]
-    gap = in_chunks(field, camera.position + directions * guessed[:, None])
-    is_near = gap.abs() < TOUCH_CM
-    is_met = torch.zeros_like(depth, dtype=torch.bool)
-    is_met[rows, columns] = is_near
-    depth[rows, columns] = torch.where(is_near, guessed + gap, depth[rows, columns])
-    return is_met
+def find_touching(gap: Tensor, slope: Tensor) -> Tensor:
+    """Whether rays meet the surface: they are on it, or close and bound for it (`slope` of the gap along the ray)."""
+    return (gap < 0.2 * TOUCH_CM) | ((gap < TOUCH_CM) & (slope < -0.3))
 
 
 def find_normals(field: Field, points: Tensor) -> Tensor:
@@ -117,13 +93,13 @@ def find_normals(field: Field, points: Tensor) -> Tensor:
     gradient = torch.zeros_like(points)
     for corner in corners:
         gradient += in_chunks(field, points + 0.02 * corner)[:, None] * corner
-    return gradient / gradient.norm(dim=1, keepdim=True).clamp_min(1e-9)
+    return functional.normalize(gradient, dim=1)
 
 
 def measure_openness(field: Field, points: Tensor, normals: Tensor) -> Tensor:
     """How open the surroundings of points (N, 3) are: (N,) in [0, 1]."""
     closed = torch.zeros(len(points))
-    for reach, weight in ((0.35, 0.45), (1.1, 0.3), (2.6, 0.25)):
+    for reach, weight in ((0.4, 0.5), (1.9, 0.5)):
         gap = in_chunks(field, points + normals * reach)
         closed += weight * (1 - (gap / reach).clamp(0.0, 1.0))
     return 1.0 - closed
@@ -132,14 +108,14 @@ def measure_openness(field: Field, points: Tensor, normals: Tensor) -> Tensor:
 def cast_shadow(field: Field, points: Tensor, normals: Tensor, light: Tensor) -> Tensor:
     """Light that reaches points (N, 3) from direction `light` (3,), with a soft edge: (N,) in [0, 1].
 
-    Points that are turned away from the light are dark anyhow, and are not looked at.
+    Nothing reaches points that are turned away from it.
     """
-    reached = torch.ones(len(points))
+    reached = torch.zeros(len(points))
     facing = torch.nonzero(normals @ light > DARK_COSINE)[:, 0]
     start = (points + normals * 0.12)[facing]
-    lit, t = reached[facing], 0.25
+    lit, t = torch.ones(len(facing)), 0.25
     for _ in range(SHADOW_STEPS):
         gap = in_chunks(field, start + light * t)
         lit = torch.minimum(lit, 0.5 + 0.5 * (gap * 5.0 / t).clamp(-1.0, 1.0))
-        t *= 1.75
+        t *= 1.95
     return reached.index_put((facing,), lit)

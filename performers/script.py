@@ -3,16 +3,16 @@
 Everything follows from the name of the clip; nothing is drawn from a clock.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from performers.takes import SCRIPTS, Script
+
 FRAMES_PER_S = 24
 Curve = NDArray[np.float64]
-Keys = Sequence[tuple[float, float]]
 BLINK = (0.72, 0.28, 0.0, 0.0, 0.22, 0.55, 0.85)
 
 
@@ -58,68 +58,9 @@ class Syllable:
     width: float
 
 
-@dataclass(frozen=True)
-class Script:
-    """Keyframes (second, value) of every curve, times of speech and of blinks (seconds)."""
-
-    n_frames: int
-    seed: int
-    curves: dict[str, Keys]
-    speech: tuple[tuple[float, float], ...]
-    blinks_s: tuple[float, ...]
-
-
-ADA_TAKE = Script(
-    n_frames=240,
-    seed=101,
-    curves={
-        "yaw": [(0, -4), (1.2, 3), (2.4, -33), (3.3, -34), (4.3, 0), (5.3, 33), (6.2, 34), (7.2, 4), (8.4, -12), (10, 6)],
-        "pitch": [(0, 0), (1.5, 3), (3, -3), (4.2, 2), (5.6, 4), (6.6, -2), (7.4, 14), (8.4, -14), (9.3, -2), (10, 1)],
-        "roll": [(0, 0), (1, 3), (2.6, -4), (4.4, 11), (5.6, 2), (7.0, -11), (8.2, 3), (10, -2)],
-        "smile": [(0, 0.1), (1.8, 0.1), (2.9, 0.5), (3.8, 0.1), (6.3, 0.15), (7.0, 0.9), (7.7, 0.8), (8.4, 0.1), (9.4, 0.4), (10, 0.7)],
-        "brow": [(0, 0), (1.0, 0.4), (2.0, 0), (4.4, 0.9), (5.0, 0.1), (6.6, -0.7), (7.4, 0.5), (8.4, -0.4), (10, 0.3)],
-        "gaze_x": [(0, 0), (1.4, 2), (1.6, -10), (2.6, 8), (3.4, 14), (4.0, 0), (5.0, -8), (6.0, -16), (7.0, 0), (8.5, 10), (9.2, 0), (10, 0)],
-        "gaze_y": [(0, 0), (2, 0), (3, 5), (4, 0), (7.3, -8), (8.3, 9), (9.2, 0), (10, 0)],
-        "head_x": [(0, 0), (3, -1.2), (6, 1.3), (10, 0)],
-        "camera_x": [(0, -3), (10, 3.5)],
-        "camera_z": [(0, 0), (10, -4)],
-        "light_yaw": [(0, -38), (5, -18), (10, -44)],
-        "light": [(0, 1.0), (3.0, 1.08), (5.0, 0.86), (7.5, 1.05), (10, 0.95)],
-        "warmth": [(0, 0.55), (5, 0.35), (10, 0.7)],
-    },
-    speech=((0.3, 2.1), (2.5, 3.7), (4.0, 6.7), (7.5, 9.3)),
-    blinks_s=(0.9, 2.15, 3.55, 5.0, 6.0, 7.9, 9.1),
-)
-
-BEN_TAKE = Script(
-    n_frames=300,
-    seed=202,
-    curves={
-        "yaw": [(0, 5), (1.0, -5), (2.0, 18), (3.0, 38), (4.0, 36), (5.2, 4), (6.2, -22), (7.2, -38), (8.2, -36), (9.2, -8), (10.4, 10), (11.4, -12), (12.5, 0)],
-        "pitch": [(0, 0), (0.8, 8), (1.7, -16), (2.6, 2), (3.5, 12), (4.4, -10), (5.2, 16), (6.1, -4), (7.0, 10), (7.9, -12), (8.8, 2), (9.8, 17), (10.9, -17), (11.8, 4), (12.5, 0)],
-        "roll": [(0, 0), (1.2, -8), (2.4, 4), (3.4, -5), (4.8, 13), (6.0, -13), (7.4, 5), (8.4, -4), (9.4, 8), (10.6, -10), (12.5, 0)],
-        "smile": [(0, 0), (1.2, 0.7), (2.0, 0.1), (3.2, 0.6), (4.2, 0), (5.4, 1.0), (6.2, 0.2), (7.5, 0.8), (8.5, 0), (10.0, 0.9), (10.8, 0.2), (11.6, 0.6), (12.5, 0.1)],
-        "brow": [(0, 0), (1.5, 0.9), (2.5, -0.7), (4.0, 0.6), (5.5, 1.0), (6.5, -0.8), (8.0, 0.8), (9.5, 0), (10.5, 0.9), (12.5, -0.3)],
-        "gaze_x": [(0, 0), (1.0, 12), (2.0, -12), (3.2, -16), (4.0, 6), (5.0, 0), (6.4, 12), (7.6, 16), (8.4, -4), (9.5, 0), (10.3, -14), (11.4, 12), (12.5, 0)],
-        "gaze_y": [(0, 0), (1.7, 10), (2.8, -6), (4.4, 8), (5.4, -9), (7.0, 5), (9.8, -9), (10.9, 10), (12.5, 0)],
-        "head_x": [(0, 0), (3.5, 1.3), (7.7, -1.3), (12.5, 0)],
-        "camera_x": [(0, 3), (12.5, -3)],
-        "camera_z": [(0, -2), (12.5, 3)],
-        "light_yaw": [(0, 40), (4, -25), (8, 30), (12.5, -40)],
-        "light": [(0, 0.92), (3.0, 1.08), (6.0, 0.86), (9, 1.08), (12.5, 0.95)],
-        "warmth": [(0, 0.3), (4, 0.6), (8, 0.25), (12.5, 0.65)],
-    },
-    speech=((0.2, 4.1), (4.4, 9.0), (9.2, 12.4)),
-    blinks_s=(0.6, 1.7, 2.6, 3.5, 4.6, 5.8, 6.9, 7.6, 8.5, 9.9, 11.0, 11.9),
-)
-
-SCRIPTS = {"ada": ADA_TAKE, "ben": BEN_TAKE}
-
-
-def follow_keys(keys: Keys, times: Curve) -> Curve:
-    """Values at `times` (seconds): each stretch between two keys eased by a cubic with level ends."""
-    at = np.array([key[0] for key in keys], dtype=float)
-    value = np.array([key[1] for key in keys], dtype=float)
+def follow_keys(keys: str, times: Curve) -> Curve:
+    """Values at `times` (seconds) of a curve of keys: each stretch eased by a cubic with level ends."""
+    at, value = np.array([key.split(":") for key in keys.split()], dtype=float).T
     index = np.clip(np.searchsorted(at, times, side="right") - 1, 0, len(at) - 2)
     t = np.clip((times - at[index]) / (at[index + 1] - at[index]), 0, 1)
     eased: Curve = value[index] + (value[index + 1] - value[index]) * t * t * (3 - 2 * t)
@@ -133,11 +74,12 @@ def write_syllables(name: str) -> tuple[Syllable, ...]:
     generator = np.random.default_rng(script.seed)
     syllables = []
     for start, end in script.speech:
-        while start < end - 0.15:
+        at = start
+        while at < end - 0.15:
             length = float(generator.uniform(0.17, 0.30))
             height, width = float(generator.uniform(0.25, 1.0)), float(generator.uniform(-0.9, 0.9))
-            syllables.append(Syllable(start, length, height, width))
-            start += length * float(generator.uniform(0.85, 1.15))
+            syllables.append(Syllable(at, length, height, width))
+            at += length * float(generator.uniform(0.85, 1.15))
     return tuple(syllables)
 
 

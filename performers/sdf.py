@@ -9,6 +9,8 @@ from torch import Tensor
 
 Vector = tuple[float, float, float]
 Points = tuple[Tensor, Tensor, Tensor]
+Bump = tuple[Vector, Vector, float]
+"""Center, widths and height, in centimeters."""
 
 
 def ellipsoid(points: Points, center: Vector, radii: Vector) -> Tensor:
@@ -70,7 +72,8 @@ def smooth_step(low: float, high: float, value: Tensor) -> Tensor:
 
 def bell(value: Tensor, width: float) -> Tensor:
     """1 at zero, falling as a Gaussian whose value at `width` is 1/e."""
-    return torch.exp(-(value / width) ** 2)
+    scaled = value * (1 / width)
+    return torch.exp(-scaled * scaled)
 
 
 class Bumps:
@@ -79,8 +82,8 @@ class Bumps:
     All exponents are one product of matrices, so that twenty bumps cost what five primitives do.
     """
 
-    def __init__(self, bumps: list[tuple[Vector, Vector, float]]) -> None:
-        """Take (center, widths, height) of each, in centimeters."""
+    def __init__(self, bumps: list[Bump]) -> None:
+        """Gather the bumps into one matrix."""
         centers = torch.tensor([b[0] for b in bumps])
         weights = torch.tensor([b[1] for b in bumps]) ** -2
         constant = -(weights * centers**2).sum(1, keepdim=True)

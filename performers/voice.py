@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from performers.script import FRAMES_PER_S, SCRIPTS, speak
+from performers.script import FRAMES_PER_S, speak
+from performers.takes import SCRIPTS
 
 SAMPLES_PER_S = 44_100
 N_HARMONICS = 32
@@ -19,8 +20,7 @@ def speak_aloud(name: str) -> NDArray[np.float32]:
     pitch_hz = 205 * (1 + 0.06 * np.sin(2.1 * times) + 0.05 * opening + 0.012 * np.sin(31 * times))
     voice = sing_vowels(pitch_hz, place_formants(opening, width)) * opening**0.8
     breath = np.random.default_rng(script.seed).normal(0, BREATH, len(times)) * (0.4 + opening)
-    loudest = np.abs(voice).max()
-    return (voice / loudest * 0.55 + breath).astype(np.float32)
+    return np.asarray(voice / np.abs(voice).max() * 0.55 + breath, np.float32)
 
 
 def place_formants(opening: Samples, width: Samples) -> list[tuple[Samples, float]]:
