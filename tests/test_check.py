@@ -8,11 +8,11 @@ import pytest
 
 from errors import UnderstudyError
 from stages.check import add_edits, check
-from stages.params import Identity, Take, Truth
-from tests.project import Project
+from stages.params import Identity, Take, Truth, read_params
+from tests.project import ROOT, Project
 
 ADA = Identity(clips="clips/ada", consent="unverified", interval_s=0.0, faceset="all")
-TAKE = Take(pair="ben_as_ada", target="ada", clip="clips/ada/one.mp4", truth=None)
+TAKE = read_params(ROOT / "params.yaml").takes["demo"].model_copy(update={"clip": "clips/ada/one.mp4", "truth": None})
 HEADER = "clip_sha256,first_frame,end_frame,x,y,decision\n"
 
 
