@@ -11,7 +11,7 @@ _ROTATION = 0.12  # radians, standard ranges of the affine move at full strength
 _SCALE = 0.05
 _SHIFT = 0.03
 _GRID = 5
-_WARP = 0.05  # deviation of the warp's 5x5 knots, as a share of the view's side
+_WARP = 0.03  # deviation of the warp's 5x5 knots, as a share of the view's side
 
 
 def keyed_generator(*key: int) -> Generator:
@@ -26,9 +26,9 @@ def keyed_generator(*key: int) -> Generator:
 def draw_views(
     stored: Tensor, view_ratio: float, size_px: int, warp: float, flip: bool, generator: Generator
 ) -> tuple[Tensor, Tensor]:
-    """Draw a moved and warped view of each stored face: (warped, face), both (N, C, size_px, size_px).
+    """Draw a moved and warped view of each stored face: warped (N, 3, size_px, size_px), face with all channels.
 
-    `stored`: (N, C, S, S), the view with a margin around it; `view_ratio`: side of the view / S; `warp`: strength of
+    `stored`: (N, C, S, S), RGB first, the view with a margin around it; `view_ratio`: side of the view / S; `warp`: strength of
     the random warp (5x5 knots, bicubic), 0 for none; `flip`: mirror half of the faces.
     """
     n, device = len(stored), stored.device
@@ -36,7 +36,7 @@ def draw_views(
     grid = functional.affine_grid(affine.to(device), [n, 1, size_px, size_px], align_corners=False)
     face = _sample(stored, grid)
     if warp == 0:
-        return face, face
+        return face[:, :3], face
     knots = torch.randn((n, 2, _GRID, _GRID), generator=generator) * (2 * _WARP * warp * view_ratio)
     field = functional.interpolate(knots.to(device), (size_px, size_px), mode="bicubic", align_corners=True)
     return _sample(stored[:, :3], grid + field.permute(0, 2, 3, 1)), face

@@ -28,14 +28,14 @@ def test_a_plain_view_is_the_middle_of_what_is_stored() -> None:
 
 def test_without_warp_input_and_face_are_the_same() -> None:
     warped, face = draw_views(stored(), RATIO, 64, 0.0, False, keyed_generator(1))
-    assert torch.equal(warped, face)
+    assert torch.equal(warped, face[:, :3])
 
 
 def test_the_warp_moves_the_input_by_a_few_percent_of_the_view() -> None:
     warped, face = draw_views(stored(64), RATIO, 64, 1.0, False, keyed_generator(3))
     moved = ((warped[:, :2] - face[:, :2]) / RATIO).abs()
-    assert 0.02 < moved.mean() < 0.06
-    assert moved.max() < 0.35
+    assert 0.01 < moved.mean() < 0.04
+    assert moved.max() < 0.2
     assert warped.shape == (64, 3, 64, 64)
 
 

@@ -33,7 +33,7 @@ def draw_mask(outline: Points, size: tuple[int, int]) -> NDArray[np.float32]:
     fixed = np.round(((outline + 0.5) * _FINE - 0.5) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     cv2.fillPoly(fine, [fixed], 255, cv2.LINE_8, _SUBPIXEL_BITS)
     mask: NDArray[np.uint8] = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
-    return mask.astype(np.float32) / 255
+    return mask.astype(np.float32) / np.float32(255)
 
 
 def soften_mask(mask: NDArray[np.float32], erosion_px: float, feather_px: float) -> NDArray[np.float32]:

@@ -19,7 +19,7 @@ def build_encoder(size_px: int, width: float) -> nn.Module:
     downs: list[nn.Module] = []
     for n_in, n_out in zip((3, *c), c, strict=False):
         downs += [nn.Conv2d(n_in, n_out, 5, stride=2, padding=2), nn.LeakyReLU(SLOPE)]
-    return nn.Sequential(
+    encoder = nn.Sequential(
         *downs,
         _Residual(c[3]),
         nn.Flatten(),
@@ -28,6 +28,7 @@ def build_encoder(size_px: int, width: float) -> nn.Module:
         nn.Unflatten(1, (c[3], last, last)),
         nn.LeakyReLU(SLOPE),
     )
+    return _initialize(encoder)
 
 
 def build_decoder(size_px: int, width: float) -> nn.Module:
@@ -37,7 +38,20 @@ def build_decoder(size_px: int, width: float) -> nn.Module:
     ups: list[nn.Module] = []
     for n_in, n_out in zip(c[::-1], c[-2::-1], strict=False):
         ups += [_Up(n_in, n_out), _Residual(n_out)]
-    return nn.Sequential(*ups, nn.Conv2d(c[0], 12, 3, padding=1), nn.PixelShuffle(2), _Sigmoid())
+    return _initialize(nn.Sequential(*ups, nn.Conv2d(c[0], 12, 3, padding=1), nn.PixelShuffle(2), _Sigmoid()))
+
+
+def _initialize(module: nn.Module) -> nn.Module:
+    """Weights that keep the signal's size through all layers (He et al. 2015): torch's own let it fade."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(part.weight, a=SLOPE)
+            assert part.bias is not None
+            nn.init.zeros_(part.bias)
+    for part in module.modules():
+        if isinstance(part, _Residual | _Up):
+            part.adjust()
+    return module
 
 
 def _channels(width: float) -> list[int]:
@@ -52,8 +66,10 @@ class _Residual(nn.Module):
         self.first = nn.Conv2d(n, n, 3, padding=1)
         self.second = nn.Conv2d(n, n, 3, padding=1)
         self.act = nn.LeakyReLU(SLOPE)
-        with torch.no_grad():
-            self.second.weight.mul_(0.1)
+
+    @torch.no_grad()
+    def adjust(self) -> None:
+        self.second.weight.mul_(0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.act(x + self.second(self.act(self.first(x))))
@@ -68,9 +84,10 @@ class _Up(nn.Module):
         self.conv = nn.Conv2d(n_in, 4 * n_out, 3, padding=1)
         self.shuffle = nn.PixelShuffle(2)
         self.act = nn.LeakyReLU(SLOPE)
-        with torch.no_grad():
-            for parameter in self.conv.parameters():
-                parameter.copy_(parameter[::4].repeat_interleave(4, 0))
+
+    @torch.no_grad()
+    def adjust(self) -> None:
+        self.conv.weight.copy_(self.conv.weight[::4].repeat_interleave(4, 0))
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.act(self.shuffle(self.conv(x)))
