@@ -28,8 +28,8 @@ def draw_views(
 ) -> tuple[Tensor, Tensor]:
     """Draw a moved and warped view of each stored face: warped (N, 3, size_px, size_px), face with all channels.
 
-    `stored`: (N, C, S, S), RGB first, the view with a margin around it; `view_ratio`: side of the view / S; `warp`: strength of
-    the random warp (5x5 knots, bicubic), 0 for none; `flip`: mirror half of the faces.
+    `stored`: (N, C, S, S), RGB first, the view with a margin around it; `view_ratio`: side of the view / S; `warp`:
+    strength of the random warp (5x5 knots, bicubic), 0 for none; `flip`: mirror half of the faces.
     """
     n, device = len(stored), stored.device
     affine = _draw_affine(n, flip, generator) * view_ratio

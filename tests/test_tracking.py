@@ -1,5 +1,6 @@
 """Tracks: followed through a shot, ended by a cut, bridged over short gaps."""
 
+from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,7 @@ from vision.bridge import TrackedFace, bridge_gaps
 from vision.tracking import assign_tracks, overlap
 
 
-def table(faces: list[tuple[int, float, float]]) -> pd.DataFrame:
+def table(faces: Iterable[tuple[int, float, float]]) -> pd.DataFrame:
     """Detections of 40 px boxes: (frame, x, y)."""
     rows = [(frame, x, y, x + 40, y + 40) for frame, x, y in faces]
     return pd.DataFrame(rows, columns=["frame", "x1", "y1", "x2", "y2"])
