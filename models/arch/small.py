@@ -7,7 +7,7 @@ then a dense code that carries no place of its own; decoder: four pixel-shuffle 
 import torch
 from torch import Tensor, nn
 
-CHANNELS = (32, 64, 128, 192)  # at widths 1, from the finest level to the coarsest
+CHANNELS = (16, 32, 64, 96)  # at width 1, from the finest level to the coarsest
 CODE = 256
 SLOPE = 0.1
 
