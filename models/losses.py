@@ -5,16 +5,31 @@ from functools import cache
 import torch
 from torch import Tensor
 
+from vision.packed import FACE, FEATURE
+
 _SIGMA, _RADIUS = 1.5, 5  # Wang et al. 2004
 _C1, _C2 = 0.01**2, 0.03**2  # for pictures in [0, 1]
+
+
+def face_mask(masks: Tensor) -> Tensor:
+    """The face alone, in [0, 1], of packed masks in [0, 1] (vision/packed.py)."""
+    return (masks * (255 / FACE)).clamp(max=1)
+
+
+def weigh_features(masks: Tensor, emphasis: float) -> Tensor:
+    """Weights of packed masks: 0 outside the face, 1 on it, `emphasis` on eyes and mouth."""
+    features = ((masks * 255 - FACE) / (FEATURE - FACE)).clamp(0, 1)
+    return face_mask(masks) + (emphasis - 1) * features
 
 
 def dssim(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
     """(1 - SSIM) / 2 of each picture inside its mask: (N,), 0 is equal. Wang et al. 2004, eq. 13.
 
-    pictures, faces: (N, 3, H, W) in [0, 1]; masks: (N, 1, H, W). What lies outside the masks has no part in it.
+    pictures, faces: (N, 3, H, W) in [0, 1]; masks: (N, 1, H, W), weights; above 1 they only weigh the mean. What lies
+    outside the masks has no part in it.
     """
-    x, y = pictures * masks, faces * masks
+    inside = masks.clamp(max=1)
+    x, y = pictures * inside, faces * inside
     mean_x, mean_y = _blur(x), _blur(y)
     var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
     covariance = _blur(x * y) - mean_x * mean_y

@@ -14,7 +14,7 @@ from torch.optim import AdamW, Optimizer
 from errors import TrainingError
 from models.autoencoder import ROLES, Autoencoder, Role
 from models.batches import Batch
-from models.losses import dssim, l1
+from models.losses import dssim, face_mask, l1, weigh_features
 from models.warp import cut_views, draw_views, keyed_generator
 from vision.packed import view_ratio
 
@@ -29,6 +29,7 @@ class Recipe:
     warmup: int
     warp: float
     losses: Mapping[str, float]
+    emphasis: float
     first_step: int
     ema_decay: float
     flip: bool
@@ -78,7 +79,7 @@ class Training(LightningModule):
         scores: dict[str, float] = {}
         for role in ROLES:
             views = torch.split(cut_views(faces[role], view_ratio(), self.size_px), batch)
-            parts = [dssim(self.averaged.render(v[:, :3], role).clamp(0, 1), v[:, :3], v[:, 3:]) for v in views]
+            parts = [dssim(self.averaged.render(v[:, :3], role), v[:, :3], face_mask(v[:, 3:])) for v in views]
             scores[role] = float(torch.cat(parts).mean())
         return scores
 
@@ -97,6 +98,6 @@ class Training(LightningModule):
 
 def _loss(picture: Tensor, face: Tensor, recipe: Recipe) -> Tensor:
     """Weighted DSSIM and L1 inside the mask, mean over the batch. `face`: (N, 4, S, S), RGB and mask."""
-    colors, mask = face[:, :3], face[:, 3:]
+    colors, mask = face[:, :3], weigh_features(face[:, 3:], recipe.emphasis)
     terms = {"dssim": dssim(picture, colors, mask), "l1": l1(picture, colors, mask)}
     return torch.stack([recipe.losses[name] * term for name, term in terms.items()]).sum(0).mean()

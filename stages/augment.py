@@ -21,8 +21,8 @@ from stages.params import Augment, read_key, read_params
 from vision.alignment import transform, view_matrix
 from vision.crops import crop_picture, decode_png
 from vision.faceset import read_faceset
-from vision.masks import draw_mask, face_outline
-from vision.packed import MARGIN_RATIO, stored_px
+from vision.masks import draw_mask, face_outline, feature_outlines
+from vision.packed import FACE, FEATURE, MARGIN_RATIO, stored_px
 from vision.tables import FACES, points, write_table
 from vision.whole import whole_folder
 
@@ -129,13 +129,17 @@ def _draw_seed(seed: int, record: dict[str, Any], variant: int) -> int:
 
 
 def _store_face(record: dict[str, Any], params: Augment) -> NDArray[np.uint8]:
-    """The view with its margin, and the face mask as fourth channel: uint8 (S, S, 4)."""
+    """The view with its margin, and the mask as fourth channel (vision/packed.py): uint8 (S, S, 4)."""
     crop = decode_png(record["picture"])
     crop_px, side = crop.shape[0], stored_px(params.face_px)
     to_stored = view_matrix(crop_px, params.coverage_ratio * (1 + 2 * MARGIN_RATIO), side)
-    outline = face_outline(points(record["landmarks"]), str(record["kind"]), np.eye(2, 3), crop_px)
-    mask = draw_mask(transform(to_stored, outline), (side, side))
-    return np.dstack([crop_picture(crop, to_stored, side), np.round(mask * 255).astype(np.uint8)])
+    landmarks, kind = points(record["landmarks"]), str(record["kind"])
+    face = draw_mask(transform(to_stored, face_outline(landmarks, kind, np.eye(2, 3), crop_px)), (side, side))
+    mask = face * FACE
+    for outline in feature_outlines(landmarks, kind):
+        feature = np.minimum(draw_mask(transform(to_stored, outline), (side, side)), face)
+        mask = np.maximum(mask, feature * FEATURE)
+    return np.dstack([crop_picture(crop, to_stored, side), np.round(mask).astype(np.uint8)])
 
 
 def main() -> None:

@@ -158,6 +158,7 @@ class Train(_Section):
     ema_decay: float = Field(ge=0, le=0.99999)
     weight_decay: Ratio
     flip: bool
+    emphasis: float = Field(ge=1, le=20)
     phases: list[Phase] = Field(min_length=1, max_length=100)
     validate_every: int = Field(ge=1, le=1_000_000)
     checkpoint_every: int = Field(ge=1, le=1_000_000)

@@ -20,14 +20,15 @@ from models.autoencoder import ROLES, Autoencoder, Role, build_autoencoder
 from models.batches import FacePairs, Span
 from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from models.keeper import Intervals, Keeper, is_reached, write_preview
-from models.losses import dssim
+from models.losses import dssim, face_mask
 from models.state import Progress, find_states, load_state, read_first_step, step_of
 from models.tensors import to_pictures, to_tensor
 from models.training import Recipe, Training
 from models.warp import cut_views
 from stages.params import Phase, Train, pick, read_key, read_params
+from vision.color import measure_spread
 from vision.hashing import hash_file
-from vision.packed import view_ratio
+from vision.packed import FACE, view_ratio
 from vision.whole import whole_file, whole_folder
 
 HELD_OUT = 256  # validation faces of each identity that are scored, evenly over all
@@ -160,6 +161,7 @@ def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> Non
         warmup=phase.warmup,
         warp=phase.warp,
         losses=phase.losses.model_dump(),
+        emphasis=params.emphasis,
         first_step=progress.first_step,
         ema_decay=params.ema_decay,
         flip=params.flip,
@@ -197,9 +199,13 @@ def _write_results(
 ) -> None:
     training = run.training.to("cpu")
     scores = training.validate_faces(run.held_out)
-    mean_faces = {role: _mean_face(run.faces.train[role], info.size_px) for role in ROLES}
+    means = {role: _mean_view(run.faces.train[role], info.size_px) for role in ROLES}
+    mean_faces = {role: mean[..., :3] for role, mean in means.items()}
+    spreads = {
+        role: measure_spread(mean[..., :3], (mean[..., 3] >= FACE).astype(np.float32)) for role, mean in means.items()
+    }
     with whole_folder(output) as folder:
-        save_checkpoint(folder / "checkpoint.safetensors", Checkpoint(training.averaged, info, mean_faces))
+        save_checkpoint(folder / "checkpoint.safetensors", Checkpoint(training.averaged, info, mean_faces, spreads))
         write_preview(folder / "previews" / f"step-{training.step:08d}.png", training, run.held_out)
     floors = {role: _score_mean_face(mean_faces[role], run.held_out[role]) for role in ROLES}
     figures: dict[str, float] = {"steps": training.step, "parameters_millions": _count_parameters(training.averaged)}
@@ -216,21 +222,21 @@ def _write_results(
     )
 
 
-def _mean_face(packed: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """The mean of the training faces' views: (S, S, 3)."""
+def _mean_view(packed: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
+    """The mean of the training faces' views: (S, S, 4)."""
     total = np.zeros(packed.shape[1:], np.float64)
     for start in range(0, len(packed), 256):
         total += packed[start : start + 256].sum(0, dtype=np.float64)
     mean = np.round(total / len(packed)).astype(np.uint8)
-    face: NDArray[np.uint8] = to_pictures(cut_views(to_tensor(mean[None]), view_ratio(), size_px))[0, ..., :3]
-    return face
+    view: NDArray[np.uint8] = to_pictures(cut_views(to_tensor(mean[None]), view_ratio(), size_px))[0]
+    return view
 
 
 def _score_mean_face(mean_face: NDArray[np.uint8], held_out: Tensor) -> float:
     """The mean training face's DSSIM on the held-out faces: what a model that shows one still would get."""
     views = cut_views(held_out, view_ratio(), mean_face.shape[0])
     still = to_tensor(mean_face[None]).expand(len(views), -1, -1, -1)
-    return float(dssim(still, views[:, :3], views[:, 3:]).mean())
+    return float(dssim(still, views[:, :3], face_mask(views[:, 3:])).mean())
 
 
 def _format_log(training: Training, progress: Progress, scores: dict[str, float]) -> str:

@@ -14,7 +14,7 @@ from stages.params import Augment
 from vision.alignment import canonical_landmarks
 from vision.crops import encode_png
 from vision.faceset import FacesetWriter
-from vision.packed import open_packed, stored_px
+from vision.packed import FACE, open_packed, stored_px
 from vision.tables import FACES, FACESET, make_table, read_table
 
 PARAMS = {
@@ -87,7 +87,7 @@ def test_each_face_stands_in_its_row_first_as_it_is_then_changed(tmp_path: Path)
 def test_the_mask_is_the_face_inside_the_view(tmp_path: Path) -> None:
     mask = open_packed(run(tmp_path) / "train.npy")[0, ..., 3]
     side = mask.shape[0]
-    assert mask[side // 2, side // 2] == 255
+    assert mask[side // 2, side // 2] == FACE
     assert mask[:2].max() == 0
     assert mask[:, :2].max() == 0
     assert 0.2 < (mask > 127).mean() < 0.5

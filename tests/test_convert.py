@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from errors import FaceError
-from models.autoencoder import build_autoencoder
+from models.autoencoder import ROLES, build_autoencoder
 from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from stages.align import align
 from stages.convert import convert
@@ -45,9 +45,10 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
         params=Align(crop_px=128, min_track_s=0.1, min_overlap=0.3),
     )
     info = CheckpointInfo("small", 32, 0.25, 0.75, 128, 1)
-    gray = np.full((32, 32, 3), 128, np.uint8)
+    gray, spread = np.full((32, 32, 3), 128, np.uint8), np.ones((2, 3), np.float32)
     model = build_autoencoder("small", 32, 0.25, 1)
-    save_checkpoint(place / "c.safetensors", Checkpoint(model, info, {"source": gray, "target": gray}))
+    checkpoint = Checkpoint(model, info, dict.fromkeys(ROLES, gray), dict.fromkeys(ROLES, spread))
+    save_checkpoint(place / "c.safetensors", checkpoint)
     return place
 
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from models.losses import dssim, l1
+from models.losses import dssim, face_mask, l1, weigh_features
+from vision.packed import FACE, FEATURE
 
 
 def pictures(n: int = 3) -> torch.Tensor:
@@ -54,3 +55,20 @@ def test_autocast_does_not_change_dssim() -> None:
     expected = dssim(noisy, noisy.flip(0), half_mask())
     with torch.autocast("cpu", torch.bfloat16):
         torch.testing.assert_close(dssim(noisy, noisy.flip(0), half_mask()), expected)
+
+
+def test_packed_masks_give_the_face_and_weights_for_its_features() -> None:
+    packed = torch.tensor([0, FACE / 2, FACE, FEATURE]) / 255
+    torch.testing.assert_close(face_mask(packed), torch.tensor([0, 0.5, 1, 1]))
+    torch.testing.assert_close(weigh_features(packed, 3.0), torch.tensor([0, 0.5, 1, 3]))
+
+
+@pytest.mark.parametrize("loss", [dssim, l1])
+def test_a_difference_in_a_feature_weighs_more(loss: object) -> None:
+    assert callable(loss)
+    changed = pictures()
+    changed[..., 8:16, 8:16] = 1 - changed[..., 8:16, 8:16]
+    weights = half_mask()
+    plain = loss(changed, pictures(), weights)
+    weights[..., 8:16, 8:16] = 3
+    assert (loss(changed, pictures(), weights) > 1.5 * plain).all()

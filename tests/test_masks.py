@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vision.alignment import canonical_landmarks, transform
-from vision.masks import draw_mask, face_outline, soften_mask
+from vision.masks import draw_mask, face_outline, feature_outlines, soften_mask
+from vision.mesh_regions import FEATURES
 
 CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 60)), np.sin(np.linspace(0, 2 * np.pi, 60))], 1)
 
@@ -54,3 +55,14 @@ def test_the_outline_of_five_points_is_an_ellipse_around_them() -> None:
     unit = (transform(to_crop, outline) + 0.5) / 256
     assert unit.min() > 0.1
     assert unit.max() < 0.9
+
+
+def test_features_hold_eyes_and_mouth_even_where_an_eye_is_closed() -> None:
+    mesh = np.full((478, 2), 50, np.float32)
+    for ring, (x, y) in zip(FEATURES, ((30, 40), (70, 40), (50, 70)), strict=True):
+        mesh[list(ring)] = [(x + 10 * np.cos(a), y) for a in np.linspace(0, np.pi, len(ring))]  # a line: closed
+    masks = [draw_mask(outline, (101, 101)) for outline in feature_outlines(mesh, "mesh")]
+    for mask, (x, y) in zip(masks, ((30, 40), (70, 40), (50, 70)), strict=True):
+        assert mask[y - 3 : y + 4, x - 10 : x + 11].min() > 0.9 or mask[y, x - 12 : x + 13].min() > 0.9
+        assert mask[y + 8].max() == 0
+    assert feature_outlines(mesh[:5], "five") == []

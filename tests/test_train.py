@@ -39,6 +39,7 @@ TINY = {
     "ema_decay": 0.9,
     "weight_decay": 0.01,
     "flip": False,
+    "emphasis": 2.0,
     "phases": [PHASE],
     "validate_every": 4,
     "checkpoint_every": 5,

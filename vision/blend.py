@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.alignment import Matrix, Points, compose, invert, scale_of, transform
+from vision.color import measure_spread, move_color
 from vision.crops import Picture, warp_picture
 from vision.masks import draw_mask, soften_mask
 from vision.planes import Layout, Planes, align_box, paste_rgb, region_to_rgb
@@ -72,18 +73,8 @@ def match_detail(
 
 
 def transfer_color(picture: Picture, reference: Picture, mask: NDArray[np.float32]) -> Picture:
-    """Give `picture` the mean and deviation of `reference` inside the mask, in CIE Lab (Reinhard et al. 2001).
-
-    All (H, W); the deviation's ratio is kept within 0.6 to 1.7, so that a flat picture is not blown up.
-    """
-    weights = mask[..., None] / max(float(mask.sum()), 1e-6)
-    lab, wanted = (_to_lab(p) for p in (picture, reference))
-    means = [(p * weights).sum((0, 1)) for p in (lab, wanted)]
-    spreads = [np.sqrt(((p - m) ** 2 * weights).sum((0, 1))) for p, m in zip((lab, wanted), means, strict=True)]
-    ratio = np.clip(spreads[1] / np.maximum(spreads[0], 1e-6), 0.6, 1.7)
-    moved = ((lab - means[0]) * ratio + means[1]).astype(np.float32)
-    rgb: NDArray[np.float32] = cv2.cvtColor(moved, cv2.COLOR_LAB2RGB)
-    return np.round(rgb.clip(0, 1) * 255).astype(np.uint8)
+    """Give `picture` the mean and deviation of color that `reference` has inside the mask; all (H, W)."""
+    return move_color(picture, measure_spread(picture, mask), measure_spread(reference, mask))
 
 
 def _make_mask(
@@ -100,8 +91,3 @@ def _make_mask(
     corners = np.array([[rim, rim], [side - rim, rim], [side - rim, side - rim], [rim, side - rim]]) - 0.5
     mask = np.minimum(inside, draw_mask(transform(to_region, corners), size))
     return soften_mask(mask, blending.erosion_px, blending.feather_px)
-
-
-def _to_lab(picture: Picture) -> NDArray[np.float32]:
-    lab: NDArray[np.float32] = cv2.cvtColor(picture.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return lab

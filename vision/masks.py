@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.alignment import CENTER_Y_CM, CROP_CM, Matrix, Points, invert, transform
+from vision.mesh_regions import FEATURES
 
 # Half axes of the ellipse that stands in for the outline where only five points are known, and its middle, centimetres.
 _ELLIPSE_CM = (7.2, 8.8)
@@ -24,6 +25,24 @@ def face_outline(landmarks: Points, kind: str, frame_to_crop: Matrix, crop_px: i
         points = transform(invert(frame_to_crop), _canonical_ellipse() * crop_px - 0.5)
     hull: Points = cv2.convexHull(points)[:, 0, :]
     return hull
+
+
+def feature_outlines(landmarks: Points, kind: str) -> list[Points]:
+    """Convex polygons around eyes and mouth, enlarged by a third: a closed eye is a line; none for `five`."""
+    if kind != "mesh":
+        return []
+    rings = [landmarks[list(ring), :2].astype(np.float32) for ring in FEATURES]
+    hulls = [cv2.convexHull(ring)[:, 0, :] for ring in rings]
+    return [_enlarge(hull) for hull in hulls]
+
+
+def _enlarge(polygon: Points) -> Points:
+    """Grow a polygon by a third, and in its thinner direction to a third of its width at least."""
+    low, high = polygon.min(0), polygon.max(0)
+    center, half = (low + high) / 2, (high - low) / 2
+    factor = np.maximum(4 / 3, half.max() * 0.45 / np.maximum(half, 1e-3))
+    grown: Points = ((polygon - center) * factor + center).astype(np.float32)
+    return grown
 
 
 def draw_mask(outline: Points, size: tuple[int, int]) -> NDArray[np.float32]:

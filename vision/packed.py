@@ -1,4 +1,7 @@
-"""Packed faces, as training memory-maps them: uint8 (N, S, S, 4), RGB and face mask, S = view and margin."""
+"""Packed faces, as training memory-maps them: uint8 (N, S, S, 4), RGB and mask, S = view and margin.
+
+The mask is 0 outside the face, FACE on it, and FEATURE on eyes and mouth, which training may weigh more.
+"""
 
 from pathlib import Path
 
@@ -7,6 +10,7 @@ from numpy.typing import NDArray
 
 from errors import TableError
 
+FACE, FEATURE = 128, 255
 MARGIN_RATIO = 0.125  # on each side, of the view's side: room for moves and the random warp
 
 
