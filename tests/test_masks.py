@@ -63,6 +63,7 @@ def test_features_hold_eyes_and_mouth_even_where_an_eye_is_closed() -> None:
         mesh[list(ring)] = [(x + 10 * np.cos(a), y) for a in np.linspace(0, np.pi, len(ring))]  # a line: closed
     masks = [draw_mask(outline, (101, 101)) for outline in feature_outlines(mesh, "mesh")]
     for mask, (x, y) in zip(masks, ((30, 40), (70, 40), (50, 70)), strict=True):
-        assert mask[y - 3 : y + 4, x - 10 : x + 11].min() > 0.9 or mask[y, x - 12 : x + 13].min() > 0.9
-        assert mask[y + 8].max() == 0
+        assert mask[y, x - 11 : x + 12].min() > 0.9
+        assert mask[y - 3 : y + 4, x].min() > 0.9
+        assert mask[y + 8].max() == mask[y, x + 16] == 0
     assert feature_outlines(mesh[:5], "five") == []

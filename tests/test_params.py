@@ -120,9 +120,9 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
         ),
         (
             _set("augment.face_px", 64),
-            "train.size_px: 96 is more than augment.face_px, 64; lower the one or raise the other",
+            "train.size_px: 80 is more than augment.face_px, 64; lower the one or raise the other",
         ),
-        (_set("train.arch", "original"), "train.size_px: the architecture original needs 64, found 96"),
+        (_set("train.arch", "original"), "train.size_px: the architecture original needs 64, found 80"),
     ],
 )
 def test_an_unknown_a_missing_or_a_contradicting_key_is_named(

@@ -28,21 +28,22 @@ def face_outline(landmarks: Points, kind: str, frame_to_crop: Matrix, crop_px: i
 
 
 def feature_outlines(landmarks: Points, kind: str) -> list[Points]:
-    """Convex polygons around eyes and mouth, enlarged by a third: a closed eye is a line; none for `five`."""
+    """Ellipses (N, 2) around eyes and mouth of an upright face, with a rim of a third; none for `five`.
+
+    A closed eye is a line: an ellipse is at least 0.45 times as high as wide.
+    """
     if kind != "mesh":
         return []
-    rings = [landmarks[list(ring), :2].astype(np.float32) for ring in FEATURES]
-    hulls = [cv2.convexHull(ring)[:, 0, :] for ring in rings]
-    return [_enlarge(hull) for hull in hulls]
+    return [_surround(landmarks[list(ring), :2]) for ring in FEATURES]
 
 
-def _enlarge(polygon: Points) -> Points:
-    """Grow a polygon by a third, and in its thinner direction to a third of its width at least."""
-    low, high = polygon.min(0), polygon.max(0)
-    center, half = (low + high) / 2, (high - low) / 2
-    factor = np.maximum(4 / 3, half.max() * 0.45 / np.maximum(half, 1e-3))
-    grown: Points = ((polygon - center) * factor + center).astype(np.float32)
-    return grown
+def _surround(points: Points) -> Points:
+    low, high = points.min(0), points.max(0)
+    half = (high - low) / 2
+    axes = np.maximum(half * 4 / 3, half.max() * 0.45)
+    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    ellipse = np.stack([np.cos(angles), np.sin(angles)], axis=1) * axes + (low + high) / 2
+    return ellipse.astype(np.float32)
 
 
 def draw_mask(outline: Points, size: tuple[int, int]) -> NDArray[np.float32]:
