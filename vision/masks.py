@@ -42,8 +42,9 @@ def _surround(points: Points) -> Points:
     half = (high - low) / 2
     axes = np.maximum(half * 4 / 3, half.max() * 0.45)
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    ellipse = np.stack([np.cos(angles), np.sin(angles)], axis=1) * axes + (low + high) / 2
-    return ellipse.astype(np.float32)
+    circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    ellipse: Points = (circle * axes + (low + high) / 2).astype(np.float32)
+    return ellipse
 
 
 def draw_mask(outline: Points, size: tuple[int, int]) -> NDArray[np.float32]:
