@@ -208,18 +208,20 @@ def _write_results(
         save_checkpoint(folder / "checkpoint.safetensors", Checkpoint(training.averaged, info, mean_faces, spreads))
         write_preview(folder / "previews" / f"step-{training.step:08d}.png", training, run.held_out)
     floors = {role: _score_mean_face(mean_faces[role], run.held_out[role]) for role in ROLES}
+    with whole_file(metrics) as path:
+        path.write_text(_format_metrics(training, scores, floors))
+    with whole_file(curve) as path:
+        path.write_text(_format_log(training, progress, scores))
+    said = (f"{role} {scores[role]:.4f} (mean face {floors[role]:.4f})" for role in ROLES)
+    print("train: held-out DSSIM", ", ".join(said), flush=True)
+
+
+def _format_metrics(training: Training, scores: dict[str, float], floors: dict[Role, float]) -> str:
+    """The figures that evaluate and `dvc metrics` read, as JSON."""
     figures: dict[str, float] = {"steps": training.step, "parameters_millions": _count_parameters(training.averaged)}
     figures |= {f"heldout_dssim_{role}": scores[role] for role in ROLES}
     figures |= {f"floor_heldout_dssim_{role}": floors[role] for role in ROLES}
-    with whole_file(metrics) as path:
-        path.write_text(json.dumps(figures, indent=2) + "\n")
-    with whole_file(curve) as path:
-        path.write_text(_format_log(run.training, progress, scores))
-    print(
-        "train: held-out DSSIM "
-        + ", ".join(f"{role} {scores[role]:.4f} (mean face {floors[role]:.4f})" for role in ROLES),
-        flush=True,
-    )
+    return json.dumps(figures, indent=2) + "\n"
 
 
 def _mean_view(packed: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:

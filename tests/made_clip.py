@@ -7,7 +7,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stages.align import align
+from stages.params import Align
 from vision.alignment import canonical_landmarks
+from vision.edits import HEADER
 from vision.hashing import hash_file
 from vision.tables import DETECTIONS, FRAMES, SHOTS, make_table, write_table
 from vision.video_write import VideoWriter, footage_format
@@ -48,6 +51,21 @@ def make_clip(folder: Path, name: str, faces: list[Dots], n_frames: int = 12) ->
     write_table(make_table(rows, FRAMES), folder / "frames.parquet", FRAMES)
     found = [clip | _detect(face, frame, index) for frame in range(n_frames) for index, face in _seen(faces, frame)]
     write_table(make_table(found, DETECTIONS), folder / "detections.parquet", DETECTIONS)
+
+
+def align_clip(place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.1) -> None:
+    """Run align on what `make_clip` wrote in `place`; the tracks and the face set stand beside it."""
+    (place / "tracks.csv").write_text("\n".join([HEADER, *edits]) + "\n")
+    align(
+        clips=place / "clips",
+        shots=place / "shots.parquet",
+        frames=place / "frames.parquet",
+        detections=place / "detections.parquet",
+        edits=place / "tracks.csv",
+        tracks=place / "tracks.parquet",
+        faceset=place / "faceset",
+        params=Align(crop_px=128, min_track_s=min_track_s, min_overlap=0.3),
+    )
 
 
 def _draw(faces: list[Dots], frame: int) -> np.ndarray:

@@ -7,12 +7,9 @@ import pandas as pd
 import pytest
 
 from errors import FaceError
-from stages.align import align
-from stages.params import Align
-from tests.made_clip import COLORS, Dots, make_clip
+from tests.made_clip import COLORS, Dots, align_clip, make_clip
 from vision.alignment import canonical_landmarks
 from vision.crops import decode_png
-from vision.edits import HEADER
 from vision.faceset import read_faceset
 from vision.tables import SHOTS, TRACKS, read_table
 
@@ -23,17 +20,7 @@ PASSER_BY = Dots((0, 1, 2, 3, 4, 5), 110, 60, side=70, step=0.0, disk=(40, 90, 2
 
 def run(place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.1) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Align the clip made in `place`: (tracks, face set)."""
-    (place / "tracks.csv").write_text("\n".join([HEADER, *edits]) + "\n")
-    align(
-        clips=place / "clips",
-        shots=place / "shots.parquet",
-        frames=place / "frames.parquet",
-        detections=place / "detections.parquet",
-        edits=place / "tracks.csv",
-        tracks=place / "tracks.parquet",
-        faceset=place / "faceset",
-        params=Align(crop_px=128, min_track_s=min_track_s, min_overlap=0.3),
-    )
+    align_clip(place, edits, min_track_s)
     return read_table(place / "tracks.parquet", TRACKS), pd.concat(read_faceset(place / "faceset"))
 
 

@@ -9,11 +9,9 @@ import pytest
 from errors import FaceError
 from models.autoencoder import ROLES, build_autoencoder
 from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
-from stages.align import align
 from stages.convert import convert
-from stages.params import Align, Blend, Convert
-from tests.made_clip import Dots, make_clip
-from vision.edits import HEADER
+from stages.params import Blend, Convert
+from tests.made_clip import Dots, align_clip, make_clip
 from vision.hashing import hash_picture
 from vision.tables import CONVERSIONS, read_table
 from vision.video_read import read_frames
@@ -33,17 +31,7 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clip of 20 frames with a face in half of them, its tracks, and an untrained checkpoint (gray faces)."""
     place = tmp_path_factory.mktemp("take")
     make_clip(place, "a.mp4", [Dots(SEEN, 20, 10)], n_frames=20)
-    (place / "tracks.csv").write_text(HEADER + "\n")
-    align(
-        clips=place / "clips",
-        shots=place / "shots.parquet",
-        frames=place / "frames.parquet",
-        detections=place / "detections.parquet",
-        edits=place / "tracks.csv",
-        tracks=place / "tracks.parquet",
-        faceset=place / "faceset",
-        params=Align(crop_px=128, min_track_s=0.1, min_overlap=0.3),
-    )
+    align_clip(place)
     info = CheckpointInfo("small", 32, 0.25, 0.75, 128, 1)
     gray, spread = np.full((32, 32, 3), 128, np.uint8), np.ones((2, 3), np.float32)
     model = build_autoencoder("small", 32, 0.25, 1)
