@@ -10,8 +10,8 @@ from performers import noise
 from performers.camera import Camera
 
 WALL_Z = -120.0
-SPAN_CM = 150.0
-WALL_PX = 1024
+SPAN_CM = 200.0
+WALL_PX = 1365
 
 
 @cache

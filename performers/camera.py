@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from performers.script import Moment
 
-HEIGHT, WIDTH = 480, 640
-FOCAL_PX = 1330.0
+HEIGHT, WIDTH = 360, 640
+FOCAL_PX = 800.0
 DISTANCE_CM = 95.0
 AIM = torch.tensor([0.0, -3.5, 0.0])
 
@@ -37,7 +37,7 @@ class Camera(NamedTuple):
 
 
 def place_camera(moment: Moment, scale: float) -> Camera:
-    """The camera of a moment, for a picture of `scale` times 640x480."""
+    """The camera of a moment, for a picture of `scale` times 640x360."""
     position = torch.tensor([moment.camera_x, moment.camera_y - 3.0, DISTANCE_CM + moment.camera_z])
     back = (position - AIM) / (position - AIM).norm()
     right = torch.linalg.cross(torch.tensor([0.0, 1.0, 0.0]), back)

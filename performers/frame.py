@@ -32,7 +32,7 @@ class Frame(NamedTuple):
 
 
 def render_frame(identity: Identity, moment: Moment, scale: float = 1.0) -> Frame:
-    """Render `identity` playing `moment`, at `scale` times 640x480."""
+    """Render `identity` playing `moment`, at `scale` times 640x360."""
     figure, camera = Figure(identity, moment), place_camera(moment, scale)
     height, width = round(HEIGHT * scale), round(WIDTH * scale)
     samples = take_samples(figure, camera, height, width)

@@ -32,7 +32,7 @@ PRESET = "slow"
 
 
 class Order(NamedTuple):
-    """What to render: frames [first, end) at `scale` times 640x480, on `jobs` processes, below `out`."""
+    """What to render: frames [first, end) at `scale` times 640x360, on `jobs` processes, below `out`."""
 
     out: Path
     first: int
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(), help="folder below which clips/ and performers/ lie")
     parser.add_argument("--first", type=int, default=0, help="first frame")
     parser.add_argument("--end", type=int, default=None, help="one past the last frame")
-    parser.add_argument("--scale", type=float, default=1.0, help="size, times 640x480")
+    parser.add_argument("--scale", type=float, default=1.0, help="size, times 640x360")
     parser.add_argument("--jobs", type=int, default=2, help="processes, a thread each")
     options = vars(parser.parse_args())
     scenes = options.pop("scenes")

@@ -13,7 +13,7 @@ from performers.takes import SCRIPTS, Script
 
 FRAMES_PER_S = 24
 Curve = NDArray[np.float64]
-BLINK = (0.72, 0.28, 0.0, 0.0, 0.22, 0.55, 0.85)
+BLINK = (0.72, 0.28, 0.0, 0.0, 0.0, 0.22, 0.55, 0.85)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def speak(name: str, times: Curve) -> tuple[Curve, Curve]:
 
 
 def blink(script: Script, times: Curve) -> Curve:
-    """Opening of the eyes in [0, 1]: open but for the blinks, which close fully for two frames."""
+    """Opening of the eyes in [0, 1]: open but for the blinks, which close fully for three frames."""
     opening = 0.93 + 0.07 * np.sin(times * 1.7 + script.seed)
     for at in script.blinks_s:
         first = round(at * FRAMES_PER_S)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from performers import render
-from performers.camera import place_camera
+from performers.camera import HEIGHT, WIDTH, place_camera
 from performers.figure import Figure
 from performers.frame import Frame, render_frame
 from performers.identity import ADA, BEN, Identity
@@ -113,7 +113,7 @@ def test_the_table_has_one_row_a_frame(clip: str, demo: pd.DataFrame, source: pd
     table = source if clip == "source" else demo
     frames = [(frame.index, frame.planes[0].shape) for frame in read_frames(CLIPS[clip])]
     assert [index for index, _ in frames] == table["frame"].tolist()
-    assert {shape for _, shape in frames} == {(480, 640)}
+    assert {shape for _, shape in frames} == {(HEIGHT, WIDTH)}
     assert probe_clip(CLIPS[clip]).rate == FRAMES_PER_S
 
 
