@@ -9,7 +9,7 @@ import pandas as pd
 
 from errors import FaceError, one_line_errors
 from stages.params import Align, pick, read_key, read_params
-from vision.alignment import align_face, align_view, estimate_pose, transform
+from vision.alignment import Matrix, align_face, align_view, compose, estimate_pose, transform
 from vision.bridge import TrackedFace, bridge_gaps
 from vision.crops import crop_picture, encode_png, measure_sharpness
 from vision.edits import Edit, find_edited, read_edits
@@ -17,6 +17,7 @@ from vision.faceset import FacesetWriter
 from vision.masks import draw_mask, face_outline
 from vision.mesh_regions import eye_open, mouth_open
 from vision.people import Candidate, Look, Verdict, choose_person, describe_face
+from vision.proportions import fit_proportions
 from vision.tables import (
     DETECTIONS,
     FACESET,
@@ -59,12 +60,13 @@ def align(
     faces = _follow_faces(clips, read_table(detections, DETECTIONS, _WITHOUT_MESH), read_table(shots, SHOTS), params)
     verdicts = _judge_tracks(clips, faces, params) | _judge_by_hand(faces, read_edits(edits))
     sampled = read_table(frames, FRAMES)
+    own = _fit_own(detections, faces, sampled, verdicts, params.crop_px)
     with TableWriter(tracks, TRACKS) as writer, whole_folder(faceset) as folder:
         crops = FacesetWriter(folder)
         for clip, clip_frames in sampled.groupby("clip", sort=True):
             clip_faces = _read_faces(detections, faces[faces["clip"] == clip])
             max_gap = _max_gap(clips / str(clip))
-            rows = _make_rows(bridge_gaps(clip_faces, max_gap), clip_frames, verdicts, params.crop_px)
+            rows = _make_rows(bridge_gaps(clip_faces, max_gap), clip_frames, verdicts, own, params.crop_px)
             _write_clip(clips / str(clip), rows, clip_frames, writer, crops, params.crop_px)
         crops.close()
         if not crops.n_faces:
@@ -141,6 +143,18 @@ def _tracks_of(faces: pd.DataFrame) -> list[tuple[str, int]]:
     return sorted({(str(clip), int(track)) for clip, track in zip(faces["clip"], faces["track"], strict=True)})
 
 
+def _fit_own(detections: Path, faces: pd.DataFrame, sampled: pd.DataFrame, verdicts: Verdicts, crop_px: int) -> Matrix:
+    """The person's proportions, from the faces that the face set takes: a clip outside of it changes nothing."""
+    for_faceset = sampled[sampled["reason"] == ""].groupby("clip", sort=True)["frame"].agg(set)
+    used = (
+        (face.landmarks, face.kind)
+        for clip, frames in for_faceset.items()
+        for face in _read_faces(detections, faces[faces["clip"] == clip])
+        if face.frame in frames and verdicts[str(clip), face.track].is_used
+    )
+    return fit_proportions(used, crop_px)
+
+
 def _read_faces(detections: Path, tracked: pd.DataFrame) -> Iterator[TrackedFace]:
     """One clip's faces with their landmarks, in order of frames. `tracked`: its rows with the column `track`."""
     track_of = {(row.frame, row.face): row.track for row in tracked.itertuples()}
@@ -155,14 +169,17 @@ def _read_faces(detections: Path, tracked: pd.DataFrame) -> Iterator[TrackedFace
 
 
 def _make_rows(
-    faces: Iterator[TrackedFace], frames: pd.DataFrame, verdicts: Verdicts, crop_px: int
+    faces: Iterator[TrackedFace], frames: pd.DataFrame, verdicts: Verdicts, own: Matrix, crop_px: int
 ) -> Iterator[tuple[int, Row]]:
-    """(frame, row of the tracks table) for each face of a clip. `frames`: the clip's rows of the frames table."""
+    """(frame, row of the tracks table) for each face of a clip. `frames`: the clip's rows of the frames table.
+
+    `own`: the person's proportions, applied after every face's alignment.
+    """
     of_frame = frames.set_index("frame")
     for face in faces:
         frame = of_frame.loc[face.frame]
         verdict = verdicts[frame["clip"], face.track]
-        matrix = align_face(face.landmarks, face.kind, crop_px)
+        matrix = compose(own, align_face(face.landmarks, face.kind, crop_px))
         yaw, pitch, roll = estimate_pose(face.landmarks, face.kind)
         is_mesh = face.kind == "mesh"
         yield (

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.turned_mesh import turned_mesh
 from vision.alignment import (
     CROP_CM,
     align_face,
@@ -27,18 +28,6 @@ shifts = st.floats(-500, 500)
 def similarity(angle: float, scale: float, x: float, y: float) -> np.ndarray:
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
     return np.array([[cos, -sin, x], [sin, cos, y]])
-
-
-def turned_mesh(yaw: float, pitch: float, roll: float, cm_px: float = 12.0) -> np.ndarray:
-    """A mesh whose stable points are the canonical face's, turned by angles in degrees and seen from far away."""
-    a, b, c = np.radians([-yaw, -pitch, roll])
-    turn_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
-    turn_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
-    turn_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
-    model = np.array(list(STABLE_POINTS.values())) * (1, -1, -1)
-    mesh = np.zeros((478, 3), np.float32)
-    mesh[list(STABLE_POINTS)] = (model @ (turn_z @ turn_y @ turn_x).T) * cm_px + (300, 200, 0)
-    return mesh
 
 
 @given(angles, scales, shifts, shifts)

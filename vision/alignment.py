@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vision.mesh_regions import STABLE_POINTS
 
 CROP_CM = 28.0
-CENTER_Y_CM = -1.2  # a little below the middle of the face: an open mouth needs the room
+CENTER_Y_CM = -0.6  # the middle of the face, an open mouth included
 
 # Eyes, nose, mouth corners, left first: (x, y, z) in centimetres of the same canonical face.
 _FIVE_CM = (
