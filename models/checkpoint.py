@@ -14,7 +14,7 @@ from errors import CheckpointError
 from models.autoencoder import ROLES, Autoencoder, Role, build_autoencoder
 from vision.whole import whole_file
 
-FORMAT = "understudy-1"
+FORMAT = "understudy-2"
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,11 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model, its info, each identity's mean training face (uint8, S x S x 3, the view) and spread of color.
-
-    A spread is the mean and deviation of Lab over the mean training face: float32 (2, 3).
-    """
+    """A trained model, its info, and each identity's mean training face (uint8, S x S x 3, the view)."""
 
     model: Autoencoder
     info: CheckpointInfo
     mean_faces: dict[Role, NDArray[np.uint8]]
-    spreads: dict[Role, NDArray[np.float32]]
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -47,7 +43,6 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {f"model.{name}": tensor.contiguous() for name, tensor in checkpoint.model.state_dict().items()}
     for role, face in checkpoint.mean_faces.items():
         tensors[f"mean_face.{role}"] = torch.from_numpy(face.copy())
-        tensors[f"spread.{role}"] = torch.from_numpy(checkpoint.spreads[role].copy())
     metadata = {name: json.dumps(value) for name, value in asdict(checkpoint.info).items()}
     with whole_file(path) as partial:
         save_file(tensors, partial, metadata | {"format": json.dumps(FORMAT)})
@@ -65,9 +60,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         model = build_autoencoder(info.arch, info.size_px, info.width, info.seed)
         model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
         mean_faces = {role: tensors[f"mean_face.{role}"].numpy() for role in ROLES}
-        spreads = {role: tensors[f"spread.{role}"].numpy() for role in ROLES}
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError, ModuleNotFoundError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path}: cannot be used ({error}); pull it again, or rerun the stage train") from error
-    return Checkpoint(model.eval(), info, mean_faces, spreads)
+    return Checkpoint(model.eval(), info, mean_faces)

@@ -1,4 +1,4 @@
-"""How far a reconstruction is from its face, inside the face mask."""
+"""How far a reconstruction is from its face: inside the face mask, and a little around it."""
 
 from functools import cache
 
@@ -9,6 +9,8 @@ from vision.packed import FACE, FEATURE
 
 _SIGMA, _RADIUS = 1.5, 5  # Wang et al. 2004
 _C1, _C2 = 0.01**2, 0.03**2  # for pictures in [0, 1]
+_AROUND = 0.2  # weight of what lies around the face
+_REACH = 1 / 16  # deviation of the Gaussian that continues a face, share of the picture's side
 
 
 def face_mask(masks: Tensor) -> Tensor:
@@ -20,6 +22,19 @@ def weigh_features(masks: Tensor, emphasis: float) -> Tensor:
     """Weights of packed masks: 0 outside the face, 1 on it, `emphasis` on eyes and mouth."""
     features = ((masks * 255 - FACE) / (FEATURE - FACE)).clamp(0, 1)
     return face_mask(masks) + (emphasis - 1) * features
+
+
+def continue_faces(faces: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+    """Faces (N, 3, H, W) whose skin goes on past their masks (N, 1, H, W, in [0, 1]), and weights (N, 1, H, W) for it.
+
+    Where the other person's face is the wider one, the decoder is asked for what its own never showed: it must not be
+    background. Around the mask stands the mean of the face's colors nearby; the weights fade to 0 with the distance.
+    """
+    sigma = _REACH * faces.shape[-1]
+    near = _blur(masks, sigma, round(3 * sigma))
+    around = _blur(faces * masks, sigma, round(3 * sigma)) / near.clamp_min(1e-4)
+    weights = _AROUND * (1 - masks) * (4 * near).clamp(max=1)
+    return torch.lerp(around, faces, masks), weights
 
 
 def dssim(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
@@ -49,16 +64,16 @@ def masked_mean(values: Tensor, masks: Tensor) -> Tensor:
     return weighted / masks.sum((1, 2, 3)).clamp_min(1)
 
 
-def _blur(x: Tensor) -> Tensor:
-    """The window's weighted mean around each pixel: products with banded matrices, much faster than pooling."""
-    rows, columns = (_window_matrix(n).to(x.device) for n in x.shape[2:])
+def _blur(x: Tensor, sigma: float = _SIGMA, radius: int = _RADIUS) -> Tensor:
+    """A Gaussian window's weighted mean around each pixel: products with banded matrices, much faster than pooling."""
+    rows, columns = (_window_matrix(n, sigma, radius).to(x.device) for n in x.shape[2:])
     with torch.autocast(x.device.type, enabled=False):  # variances are small differences: bfloat16 would lose them
         return rows @ x.float().contiguous() @ columns.T
 
 
 @cache
-def _window_matrix(n: int) -> Tensor:
+def _window_matrix(n: int, sigma: float, radius: int) -> Tensor:
     """(n, n): row i weighs the line's pixels around i; at the border the weights inside count alone."""
     distance = torch.arange(n)[:, None] - torch.arange(n)[None, :]
-    weights = torch.exp(-(distance**2) / (2 * _SIGMA**2)) * (distance.abs() <= _RADIUS)
+    weights = torch.exp(-(distance**2) / (2 * sigma**2)) * (distance.abs() <= radius)
     return weights / weights.sum(1, keepdim=True)

@@ -14,7 +14,7 @@ from torch.optim import AdamW, Optimizer
 from errors import TrainingError
 from models.autoencoder import ROLES, Autoencoder, Role
 from models.batches import Batch
-from models.losses import dssim, face_mask, l1, weigh_features
+from models.losses import continue_faces, dssim, face_mask, l1, weigh_features
 from models.warp import cut_views, draw_views, keyed_generator
 from vision.packed import view_ratio
 
@@ -97,7 +97,8 @@ class Training(LightningModule):
 
 
 def _loss(picture: Tensor, face: Tensor, recipe: Recipe) -> Tensor:
-    """Weighted DSSIM and L1 inside the mask, mean over the batch. `face`: (N, 4, S, S), RGB and mask."""
-    colors, mask = face[:, :3], weigh_features(face[:, 3:], recipe.emphasis)
-    terms = {"dssim": dssim(picture, colors, mask), "l1": l1(picture, colors, mask)}
+    """Weighted DSSIM inside the mask and L1 there and around it, mean over the batch. `face`: (N, 4, S, S)."""
+    mask = weigh_features(face[:, 3:], recipe.emphasis)
+    colors, around = continue_faces(face[:, :3], face_mask(face[:, 3:]))
+    terms = {"dssim": dssim(picture, colors, mask), "l1": l1(picture, colors, mask + around)}
     return torch.stack([recipe.losses[name] * term for name, term in terms.items()]).sum(0).mean()

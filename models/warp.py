@@ -1,4 +1,7 @@
-"""Random geometry of training: an affine move that input and face share, and a smooth warp of the input alone.
+"""Random geometry of training: a slight move that input and face share; a larger one and a warp of the input alone.
+
+The face to be restored stays nearly where the alignment put it: a decoder that also learnt to draw its person shifted
+or shrunk would, in a swap, follow the other person's proportions and lose its own.
 
 Every draw comes from a generator that is keyed by (seed, step), so that resuming changes nothing.
 """
@@ -7,9 +10,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-_ROTATION = 0.12  # radians, standard ranges of the affine move at full strength
-_SCALE = 0.05
-_SHIFT = 0.03
+_SHARED = (0.03, 0.01, 0.006)  # ranges: rotation in radians, scale, shift as a share of the view
+_OF_INPUT = (0.12, 0.05, 0.03)  # the same of the input alone, at full strength of the warp
 _GRID = 5
 _WARP = 0.03  # deviation of the warp's 5x5 knots, as a share of the view's side
 
@@ -29,34 +31,41 @@ def draw_views(
     """Draw a moved and warped view of each stored face: warped (N, 3, size_px, size_px), face with all channels.
 
     `stored`: (N, C, S, S), RGB first, the view with a margin around it; `view_ratio`: side of the view / S; `warp`:
-    strength of the random warp (5x5 knots, bicubic), 0 for none; `flip`: mirror half of the faces.
+    strength of the input's own move and of its random warp (5x5 knots, bicubic), 0 for none; `flip`: mirror half of the
+    faces.
     """
     n, device = len(stored), stored.device
-    affine = _draw_affine(n, flip, generator) * view_ratio
-    grid = functional.affine_grid(affine.to(device), [n, 1, size_px, size_px], align_corners=False)
-    face = _sample(stored, grid)
+    affine = _draw_affine(n, _SHARED, generator) * view_ratio
+    affine[:, :, 0] *= torch.where(torch.rand((n, 1), generator=generator) < 0.5 * flip, -1.0, 1.0)
+    face = _sample(stored, _make_grid(affine, size_px, device))
     if warp == 0:
         return face[:, :3], face
+    own = _draw_affine(n, tuple(warp * part for part in _OF_INPUT), generator)
+    moved = torch.cat([affine[:, :, :2] @ own[:, :, :2], affine[:, :, :2] @ own[:, :, 2:] + affine[:, :, 2:]], 2)
     knots = torch.randn((n, 2, _GRID, _GRID), generator=generator) * (2 * _WARP * warp * view_ratio)
     field = functional.interpolate(knots.to(device), (size_px, size_px), mode="bicubic", align_corners=True)
-    return _sample(stored[:, :3], grid + field.permute(0, 2, 3, 1)), face
+    return _sample(stored[:, :3], _make_grid(moved, size_px, device) + field.permute(0, 2, 3, 1)), face
 
 
 def cut_views(stored: Tensor, view_ratio: float, size_px: int) -> Tensor:
     """The plain views of stored faces, unmoved: (N, C, size_px, size_px)."""
     affine = torch.eye(2, 3).repeat(len(stored), 1, 1) * view_ratio
-    grid = functional.affine_grid(affine.to(stored.device), [len(stored), 1, size_px, size_px], align_corners=False)
-    return _sample(stored, grid)
+    return _sample(stored, _make_grid(affine, size_px, stored.device))
 
 
-def _draw_affine(n: int, flip: bool, generator: Generator) -> Tensor:
-    """(n, 2, 3) in the units of affine_grid: half the view is 1."""
-    angle, log_scale, x, y = (torch.rand((4, n), generator=generator) * 2 - 1).unbind(0)
-    scale = torch.exp(log_scale * _SCALE)
-    cos, sin = scale * torch.cos(angle * _ROTATION), scale * torch.sin(angle * _ROTATION)
-    mirror = torch.where(torch.rand(n, generator=generator) < 0.5 * flip, -1.0, 1.0)
-    rows = [torch.stack([cos * mirror, -sin, 2 * _SHIFT * x], 1), torch.stack([sin * mirror, cos, 2 * _SHIFT * y], 1)]
+def _draw_affine(n: int, ranges: tuple[float, ...], generator: Generator) -> Tensor:
+    """(n, 2, 3) in the units of affine_grid: half the view is 1. `ranges`: of rotation, scale and shift."""
+    rotation, log_scale, shift = ranges
+    angle, size, x, y = (torch.rand((4, n), generator=generator) * 2 - 1).unbind(0)
+    scale = torch.exp(size * log_scale)
+    cos, sin = scale * torch.cos(angle * rotation), scale * torch.sin(angle * rotation)
+    rows = [torch.stack([cos, -sin, 2 * shift * x], 1), torch.stack([sin, cos, 2 * shift * y], 1)]
     return torch.stack(rows, 1)
+
+
+def _make_grid(affine: Tensor, size_px: int, device: torch.device) -> Tensor:
+    """Where a view of `size_px` reads, for matrices (N, 2, 3): (N, size_px, size_px, 2)."""
+    return functional.affine_grid(affine.to(device), [len(affine), 1, size_px, size_px], align_corners=False)
 
 
 def _sample(pictures: Tensor, grid: Tensor) -> Tensor:

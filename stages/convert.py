@@ -16,7 +16,6 @@ from stages.params import Blend, Convert, pick, read_key, read_params
 from trust.publish import publish_video
 from vision.alignment import Matrix, Points, compose, scale_of, view_matrix
 from vision.blend import Blending, Face, paste_face
-from vision.color import move_color
 from vision.crops import crop_picture
 from vision.masks import face_outline
 from vision.planes import Planes
@@ -110,15 +109,11 @@ def _to_settings(blend: Blend, place: Place) -> Blending:
 
 @torch.inference_mode()
 def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint) -> NDArray[np.uint8]:
-    """The target's faces as the source looks: uint8 (N, S, S, 3), views.
-
-    Their color is first moved to where the source's faces lie: the source's decoder knows no other.
-    """
+    """The target's faces as the source looks: uint8 (N, S, S, 3), views."""
     if not faces:
         return np.empty((0, 0, 0, 3), np.uint8)
     size_px = checkpoint.info.size_px
-    crops = [crop_picture(frame.to_rgb(), place.frame_to_view, size_px) for frame, place in faces]
-    views = [move_color(crop, checkpoint.spreads["target"], checkpoint.spreads["source"]) for crop in crops]
+    views = [crop_picture(frame.to_rgb(), place.frame_to_view, size_px) for frame, place in faces]
     return to_pictures(checkpoint.model.render(to_tensor(np.stack(views)), "source"))
 
 

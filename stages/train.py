@@ -26,9 +26,8 @@ from models.tensors import to_pictures, to_tensor
 from models.training import Recipe, Training
 from models.warp import cut_views
 from stages.params import Phase, Train, pick, read_key, read_params
-from vision.color import measure_spread
 from vision.hashing import hash_file
-from vision.packed import FACE, view_ratio
+from vision.packed import view_ratio
 from vision.whole import whole_file, whole_folder
 
 HELD_OUT = 256  # validation faces of each identity that are scored, evenly over all
@@ -199,13 +198,9 @@ def _write_results(
 ) -> None:
     training = run.training.to("cpu")
     scores = training.validate_faces(run.held_out)
-    means = {role: _mean_view(run.faces.train[role], info.size_px) for role in ROLES}
-    mean_faces = {role: mean[..., :3] for role, mean in means.items()}
-    spreads = {
-        role: measure_spread(mean[..., :3], (mean[..., 3] >= FACE).astype(np.float32)) for role, mean in means.items()
-    }
+    mean_faces = {role: _mean_view(run.faces.train[role], info.size_px) for role in ROLES}
     with whole_folder(output) as folder:
-        save_checkpoint(folder / "checkpoint.safetensors", Checkpoint(training.averaged, info, mean_faces, spreads))
+        save_checkpoint(folder / "checkpoint.safetensors", Checkpoint(training.averaged, info, mean_faces))
         write_preview(folder / "previews" / f"step-{training.step:08d}.png", training, run.held_out)
     floors = {role: _score_mean_face(mean_faces[role], run.held_out[role]) for role in ROLES}
     with whole_file(metrics) as path:
@@ -225,10 +220,10 @@ def _format_metrics(training: Training, scores: dict[str, float], floors: dict[R
 
 
 def _mean_view(packed: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """The mean of the training faces' views: (S, S, 4)."""
-    total = np.zeros(packed.shape[1:], np.float64)
+    """The mean of the training faces' views: (S, S, 3)."""
+    total = np.zeros((*packed.shape[1:3], 3), np.float64)
     for start in range(0, len(packed), 256):
-        total += packed[start : start + 256].sum(0, dtype=np.float64)
+        total += packed[start : start + 256, ..., :3].sum(0, dtype=np.float64)
     mean = np.round(total / len(packed)).astype(np.uint8)
     view: NDArray[np.uint8] = to_pictures(cut_views(to_tensor(mean[None]), view_ratio(), size_px))[0]
     return view

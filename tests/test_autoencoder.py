@@ -48,9 +48,8 @@ def test_each_role_has_a_decoder_of_its_own_behind_one_encoder() -> None:
 def make_checkpoint() -> Checkpoint:
     info = CheckpointInfo("small", 32, 0.25, 0.75, 128, 1)
     mean = np.arange(32 * 32 * 3, dtype=np.uint32).astype(np.uint8).reshape(32, 32, 3)
-    spread = np.ones((2, 3), np.float32)
     model = build_autoencoder("small", 32, 0.25, 1).eval()
-    return Checkpoint(model, info, {"source": mean, "target": 255 - mean}, {"source": spread, "target": 2 * spread})
+    return Checkpoint(model, info, {"source": mean, "target": 255 - mean})
 
 
 def test_a_checkpoint_gives_back_model_info_and_mean_faces(tmp_path: Path) -> None:

@@ -33,9 +33,9 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_clip(place, "a.mp4", [Dots(SEEN, 20, 10)], n_frames=20)
     align_clip(place)
     info = CheckpointInfo("small", 32, 0.25, 0.75, 128, 1)
-    gray, spread = np.full((32, 32, 3), 128, np.uint8), np.ones((2, 3), np.float32)
+    gray = np.full((32, 32, 3), 128, np.uint8)
     model = build_autoencoder("small", 32, 0.25, 1)
-    checkpoint = Checkpoint(model, info, dict.fromkeys(ROLES, gray), dict.fromkeys(ROLES, spread))
+    checkpoint = Checkpoint(model, info, dict.fromkeys(ROLES, gray))
     save_checkpoint(place / "c.safetensors", checkpoint)
     return place
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from models.losses import dssim, face_mask, l1, weigh_features
+from models.losses import continue_faces, dssim, face_mask, l1, weigh_features
 from vision.packed import FACE, FEATURE
 
 
@@ -72,3 +72,14 @@ def test_a_difference_in_a_feature_weighs_more(loss: object) -> None:
     plain = loss(changed, pictures(), weights)
     weights[..., 8:16, 8:16] = 3
     assert (loss(changed, pictures(), weights) > 1.5 * plain).all()
+
+
+def test_a_face_goes_on_past_its_mask_in_its_own_colors_not_the_background_s() -> None:
+    faces = torch.zeros(1, 3, 32, 32)
+    faces[:, 0, :, :16], faces[:, 2, :, 16:] = 0.8, 1.0  # red skin beside a blue background
+    continued, weights = continue_faces(faces, half_mask(1))
+    assert torch.equal(continued[..., :16], faces[..., :16])
+    torch.testing.assert_close(continued[0, :, 8, 18], torch.tensor([0.8, 0.0, 0.0]))
+    assert float(weights[..., :16].max()) == 0
+    assert float(weights[0, 0, 8, 17]) > 0.1
+    assert float(weights[0, 0, 8, 31]) < 1e-3

@@ -39,6 +39,18 @@ def test_the_warp_moves_the_input_by_a_few_percent_of_the_view() -> None:
     assert warped.shape == (64, 3, 64, 64)
 
 
+def test_the_face_to_be_restored_stays_where_it_is_aligned_whatever_the_warp() -> None:
+    plain = cut_views(stored(64), RATIO, 64)
+    _, face = draw_views(stored(64), RATIO, 64, 1.5, False, keyed_generator(3))
+    assert ((face[:, :2] - plain[:, :2]).abs() / RATIO).max() < 0.03
+
+
+def test_the_input_as_a_whole_is_moved_besides_being_warped() -> None:
+    warped, face = draw_views(stored(64), RATIO, 64, 1.0, False, keyed_generator(3))
+    shift = ((warped[:, :2] - face[:, :2]) / RATIO).mean((2, 3))
+    assert 0.012 < shift.std() < 0.04
+
+
 def test_moves_stay_within_the_margin_for_nearly_all_of_the_view() -> None:
     _, face = draw_views(stored(64), RATIO, 64, 1.0, False, keyed_generator(4))
     on_border = (face[:, :2] < 0.01) | (face[:, :2] > 0.99)
