@@ -21,12 +21,14 @@ from stages.params import Augment, read_key, read_params
 from vision.alignment import transform, view_matrix
 from vision.crops import crop_picture, decode_png
 from vision.faceset import read_faceset
-from vision.masks import draw_mask, face_outline, feature_outlines
+from vision.masks import draw_mask, face_outline, feature_outlines, soften_mask
 from vision.packed import FACE, FEATURE, MARGIN_RATIO, stored_px
 from vision.tables import FACES, points, write_table
 from vision.whole import whole_folder
 
 GAP_RATIO = 0.2  # faces left out between train and validation, as a share of the validation's
+# Along the far cheek the mesh reaches past the face, onto what stands behind it: training leaves the outline's rim out.
+RIM_RATIO = 0.03  # its width, as a share of the view's side
 _RECORD = [column.name for column in FACES.columns if column.name not in ("split", "row")]
 
 
@@ -134,10 +136,11 @@ def _store_face(record: dict[str, Any], params: Augment) -> NDArray[np.uint8]:
     crop_px, side = crop.shape[0], stored_px(params.face_px)
     to_stored = view_matrix(crop_px, params.coverage_ratio * (1 + 2 * MARGIN_RATIO), side)
     landmarks, kind = points(record["landmarks"]), str(record["kind"])
-    face = draw_mask(transform(to_stored, face_outline(landmarks, kind, np.eye(2, 3), crop_px)), (side, side))
+    outline = transform(to_stored, face_outline(landmarks, kind, np.eye(2, 3), crop_px))
+    face = soften_mask(draw_mask(outline, (side, side)), RIM_RATIO * params.face_px, 0)
     mask = face * FACE
-    for outline in feature_outlines(landmarks, kind):
-        feature = np.minimum(draw_mask(transform(to_stored, outline), (side, side)), face)
+    for ellipse in feature_outlines(landmarks, kind):
+        feature = np.minimum(draw_mask(transform(to_stored, ellipse), (side, side)), face)
         mask = np.maximum(mask, feature * FEATURE)
     return np.dstack([crop_picture(crop, to_stored, side), np.round(mask).astype(np.uint8)])
 

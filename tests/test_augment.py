@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import FaceError, SizeError
-from stages.augment import augment, split_by_time
+from stages.augment import RIM_RATIO, augment, split_by_time
 from stages.params import Augment
 from vision.alignment import canonical_landmarks
 from vision.crops import encode_png
@@ -91,6 +91,12 @@ def test_the_mask_is_the_face_inside_the_view(tmp_path: Path) -> None:
     assert mask[:2].max() == 0
     assert mask[:, :2].max() == 0
     assert 0.2 < (mask > 127).mean() < 0.5
+
+
+def test_the_outline_s_rim_is_no_part_of_the_mask(tmp_path: Path) -> None:
+    mask = open_packed(run(tmp_path, face_px=96) / "train.npy")[0, ..., 3] > 64
+    outline_px = 2 * 7.2 / (0.75 * 28) * 96  # the canonical ellipse's width
+    assert mask.sum(1).max() == pytest.approx(outline_px - 2 * RIM_RATIO * 96, abs=1.5)
 
 
 def test_the_seed_decides_the_changes_and_nothing_else_does(tmp_path: Path) -> None:
