@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from models.autoencoder import ROLES, Role
 from models.tensors import to_tensor
-from vision.packed import open_packed
+from vision.packed import open_draws, open_packed
 
 Batch = dict[str, Tensor | int]
 
@@ -28,17 +28,23 @@ class Span:
 class FaceBatches(IterableDataset[Batch]):
     """For each step of a span: `step`, and for each role uint8 faces as float (batch, 4, S, S), RGB and mask."""
 
-    def __init__(self, faces: dict[Role, NDArray[np.uint8]], batch: int, seed: int, span: Span) -> None:
-        self._faces, self._batch, self._seed, self._span = faces, batch, seed, span
+    def __init__(
+        self,
+        faces: dict[Role, NDArray[np.uint8]],
+        draws: dict[Role, NDArray[np.int64]],
+        batch: int,
+        seed: int,
+        span: Span,
+    ) -> None:
+        self._faces, self._draws, self._batch, self._seed, self._span = faces, draws, batch, seed, span
 
     def __iter__(self) -> Iterator[Batch]:
         for step in range(self._span.first, self._span.end):
             batch: Batch = {"step": step}
             for role in ROLES:
-                faces = self._faces[role]
-                batch[role] = to_tensor(
-                    faces[draw_rows(len(faces), self._batch, (self._seed, ROLES.index(role)), step)]
-                )
+                draws = self._draws[role]
+                chosen = draws[draw_rows(len(draws), self._batch, (self._seed, ROLES.index(role)), step)]
+                batch[role] = to_tensor(self._faces[role][chosen])
             yield batch
 
     def __len__(self) -> int:
@@ -51,21 +57,24 @@ class FacePairs(LightningDataModule):
     def __init__(self, folders: dict[Role, Path], batch: int, seed: int) -> None:
         super().__init__()
         self.train = {role: open_packed(folder / "train.npy") for role, folder in folders.items()}
+        self._draws = {
+            role: open_draws(folder / "draws.npy", len(self.train[role])) for role, folder in folders.items()
+        }
         self.validation = {role: open_packed(folder / "validation.npy") for role, folder in folders.items()}
         self._batch, self._seed = batch, seed
         self.span = Span(0, 0)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps after which every training face of the larger set has been seen once."""
-        return -(-max(len(faces) for faces in self.train.values()) // self._batch)
+        """Steps after which the longer of both lists of draws has been gone through once."""
+        return -(-max(len(draws) for draws in self._draws.values()) // self._batch)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(FaceBatches(self.train, self._batch, self._seed, self.span), batch_size=None)
+        return DataLoader(FaceBatches(self.train, self._draws, self._batch, self._seed, self.span), batch_size=None)
 
 
 def draw_rows(n: int, batch: int, key: tuple[int, ...], step: int) -> NDArray[np.int64]:
-    """The rows of a step's batch: consecutive parts of one keyed permutation after the other, (batch,)."""
+    """A step's places in a list of n: consecutive parts of one keyed permutation after the other, (batch,)."""
     places = np.arange(step * batch, (step + 1) * batch)
     rows = np.empty(batch, np.int64)
     for epoch in np.unique(places // n):

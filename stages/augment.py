@@ -1,4 +1,5 @@
-"""An identity's face set -> its train and validation faces with masks: packed uint8 arrays (N, S, S, 4), RGB and mask.
+"""An identity's face set -> its train and validation faces with masks: packed uint8 arrays (N, S, S, 4), RGB and mask;
+and draws.npy, the rows of the training faces that an epoch shows.
 
 A stored face is the model's view with a margin; geometry (moves, flips, the random warp) is drawn in training.
 """
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from errors import FaceError, SizeError, one_line_errors
 from stages.params import Augment, read_key, read_params
 from vision.alignment import transform, view_matrix
+from vision.balance import count_draws
 from vision.crops import crop_picture, decode_png
 from vision.faceset import read_faceset
 from vision.masks import draw_mask, face_outline, feature_outlines, soften_mask
@@ -48,6 +50,7 @@ def augment(faceset: Path, output: Path, params: Augment, seed: int) -> None:
         _fill(arrays, faceset, faces, params, seed)
         for array in arrays.values():
             array.flush()
+        np.save(folder / "draws.npy", list_draws(faces, params))
         write_table(faces, folder / "faces.parquet", FACES)
     print(f"augment: {n_train} training and {n_validation} validation faces of {side} px", flush=True)
 
@@ -71,6 +74,14 @@ def split_by_time(records: pd.DataFrame, validation_ratio: float, variants: int)
         records, split, row = pd.concat([records] * 2), np.array(["train", "validation"]), np.zeros(2, np.int64)
     table = records.assign(split=split, row=row)
     return table[[column.name for column in FACES.columns]].reset_index(drop=True)
+
+
+def list_draws(faces: pd.DataFrame, params: Augment) -> NDArray[np.int64]:
+    """The rows of train.npy that an epoch shows; a face with a rare opening of eyes or mouth stands there repeatedly."""
+    train = faces[faces["split"] == "train"]
+    draws = count_draws(train[["eye_open", "mouth_open"]].to_numpy(np.float64), params.balance)
+    rows = train["row"].to_numpy()[:, None] + np.arange(params.variants)
+    return np.repeat(rows, draws, axis=0).ravel().astype(np.int64)
 
 
 def _read_records(faceset: Path) -> pd.DataFrame:

@@ -123,6 +123,7 @@ class Augment(_Section):
     validation_ratio: float = Field(ge=0.02, le=0.5)
     brightness_ratio: float = Field(ge=0, le=0.5)
     hue_shift: int = Field(ge=0, le=45)
+    balance: int = Field(ge=1, le=50)
     max_gb: float = Field(ge=0.01, le=1000)
 
 

@@ -93,7 +93,7 @@ def _phase_keys(folders: dict[Role, Path], params: Train, coverage_ratio: float,
     """
     common = params.model_dump(exclude={"phases", "validate_every", "checkpoint_every", "preview_every"})
     facts: list[object] = [seed, coverage_ratio, common, torch.__version__, np.__version__]
-    facts += [hash_file(folders[role] / f"{split}.npy") for role in ROLES for split in ("train", "validation")]
+    facts += [hash_file(folders[role] / f"{split}.npy") for role in ROLES for split in ("train", "draws", "validation")]
     facts += [hash_file(path) for path in _own_code()]
     keys = []
     for phase in params.phases:

@@ -8,7 +8,7 @@ import torch
 
 from errors import TableError
 from models.batches import FacePairs, Span, draw_rows
-from vision.packed import open_packed
+from vision.packed import open_draws, open_packed
 
 
 def write_packed(folder: Path, n: int, value: int) -> Path:
@@ -16,6 +16,7 @@ def write_packed(folder: Path, n: int, value: int) -> Path:
     faces = np.full((n, 20, 20, 4), value, np.uint8)
     faces[:, 0, 0, 0] = np.arange(n)
     np.save(folder / "train.npy", faces)
+    np.save(folder / "draws.npy", np.arange(n))
     np.save(folder / "validation.npy", faces[:2])
     return folder
 
@@ -48,6 +49,23 @@ def test_pictures_come_as_floats_with_channels_first(tmp_path: Path) -> None:
     (batch,) = pairs.train_dataloader()
     assert batch["source"].shape == (4, 4, 20, 20)
     assert batch["source"][0, 1, 5, 5] == pytest.approx(0.2)
+
+
+def test_a_face_is_drawn_as_often_as_the_list_of_draws_says(tmp_path: Path) -> None:
+    folders = {role: write_packed(tmp_path / role, 7, 9) for role in ("source", "target")}
+    np.save(folders["source"] / "draws.npy", np.array([2, 2, 2, 5]))
+    pairs = FacePairs(folders, batch=4, seed=3)  # type: ignore[arg-type]
+    pairs.span = Span(0, 2)
+    for batch in pairs.train_dataloader():
+        assert sorted((batch["source"][:, 0, 0, 0] * 255).round().int().tolist()) == [2, 2, 2, 5]
+    assert pairs.steps_per_epoch == 2
+
+
+@pytest.mark.parametrize("draws", [np.array([0, 7]), np.array([-1]), np.array([], np.int64), np.array([0.5])])
+def test_draws_that_are_no_rows_of_the_faces_are_refused_by_name(tmp_path: Path, draws: np.ndarray) -> None:
+    np.save(tmp_path / "draws.npy", draws)
+    with pytest.raises(TableError, match=r"draws\.npy.*augment"):
+        open_draws(tmp_path / "draws.npy", 7)
 
 
 def test_what_is_no_packed_face_is_refused_by_name(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
             face[6:34, 6:34, 3] = 255
         (folder / name).mkdir()
         np.save(folder / name / "train.npy", faces[:32])
+        np.save(folder / name / "draws.npy", np.arange(32))
         np.save(folder / name / "validation.npy", faces[34:])
     return folder
 

@@ -33,3 +33,14 @@ def open_packed(path: Path) -> NDArray[np.uint8]:
     if faces.dtype != np.uint8 or faces.ndim != 4 or faces.shape[3] != 4 or not len(faces):
         raise TableError(f"{path}: holds {faces.dtype} {faces.shape}, not packed faces; rerun the stage augment")
     return faces
+
+
+def open_draws(path: Path, n_faces: int) -> NDArray[np.int64]:
+    """Read the rows of `n_faces` packed faces that an epoch shows: (M,). Raises TableError."""
+    try:
+        draws: NDArray[np.int64] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: no list of draws that can be read ({error}); rerun the stage augment") from error
+    if draws.dtype != np.int64 or draws.ndim != 1 or not len(draws) or not 0 <= draws.min() <= draws.max() < n_faces:
+        raise TableError(f"{path}: does not list rows of {n_faces} faces; rerun the stage augment")
+    return draws
