@@ -77,7 +77,7 @@ def split_by_time(records: pd.DataFrame, validation_ratio: float, variants: int)
 
 
 def list_draws(faces: pd.DataFrame, params: Augment) -> NDArray[np.int64]:
-    """The rows of train.npy that an epoch shows; a face with a rare opening of eyes or mouth stands there repeatedly."""
+    """The rows of train.npy that an epoch shows; one with a rare opening of eyes or mouth stands there repeatedly."""
     train = faces[faces["split"] == "train"]
     draws = count_draws(train[["eye_open", "mouth_open"]].to_numpy(np.float64), params.balance)
     rows = train["row"].to_numpy()[:, None] + np.arange(params.variants)
