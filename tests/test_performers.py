@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from performers import render
-from performers.camera import HEIGHT, WIDTH, place_camera
+from performers.camera import DISTANCE_CM, FOCAL_PX, HEIGHT, WIDTH, place_camera
 from performers.figure import Figure
 from performers.frame import Frame, render_frame
 from performers.identity import ADA, BEN, Identity
@@ -173,12 +173,13 @@ def test_angles_have_the_signs_of_the_conventions(identity: Identity) -> None:
 
 @pytest.mark.parametrize("identity", [ADA, BEN])
 def test_the_script_moves_mouth_and_lids(identity: Identity) -> None:
+    cm_px = FOCAL_PX / DISTANCE_CM
     gap = [np.linalg.norm(np.subtract(*landmarks_of(identity, mouth_open=v)[[10, 11]])) for v in (0.0, 0.5, 1.0)]
-    assert gap[0] < 1.5
-    assert 12 < gap[1] < gap[2]
+    assert gap[0] < 0.1 * cm_px
+    assert 0.8 * cm_px < gap[1] < gap[2]
     lids = [np.subtract(*landmarks_of(identity, eye_open=v)[[6, 5]])[1] for v in (0.0, 1.0)]
-    assert abs(lids[0]) < 1
-    assert lids[1] > 10
+    assert abs(lids[0]) < 0.1 * cm_px
+    assert lids[1] > 0.7 * cm_px
 
 
 def test_what_moves_in_the_picture_is_what_the_script_moves() -> None:
@@ -236,4 +237,4 @@ def test_the_command_writes_clips_and_tables(tmp_path: Path, monkeypatch: pytest
     assert table["frame"].tolist() == [5, 6]
     frames = [frame.to_rgb() for frame in read_frames(tmp_path / "clips/ada/take1.mp4")]
     assert len(frames) == 2
-    assert frames[0].shape == (48, 64, 3)
+    assert frames[0].shape == (HEIGHT // 10, WIDTH // 10, 3)
