@@ -11,7 +11,7 @@ from tests.made_clip import COLORS, Dots, align_clip, make_clip
 from vision.alignment import canonical_landmarks
 from vision.crops import decode_png
 from vision.faceset import read_faceset
-from vision.tables import SHOTS, TRACKS, read_table
+from vision.tables import DETECTIONS, FRAMES, SHOTS, TRACKS, read_table, write_table
 
 ALL = tuple(range(12))
 PERSON = Dots(ALL, 20, 10)
@@ -72,6 +72,26 @@ def test_a_short_track_is_ignored_with_its_reason(tmp_path: Path) -> None:
     make_clip(tmp_path, "a.mp4", [PERSON, Dots((3, 4), 120, 60, side=60, step=0)])
     tracks, _ = run(tmp_path, min_track_s=0.2)
     assert tracks.loc[tracks["track"] == 1, "reason"].unique().tolist() == ["short (2 frames)"]
+
+
+def test_a_clip_outside_the_face_set_changes_no_crop_of_the_others(tmp_path: Path) -> None:
+    alone, both, other = (tmp_path / name for name in ("alone", "both", "other"))
+    for place in (alone, both):
+        make_clip(place, "a.mp4", [PERSON])
+    make_clip(other, "b.mp4", [PERSON])
+    (both / "clips" / "b.mp4").write_bytes((other / "clips" / "b.mp4").read_bytes())
+    for name, table in (("shots", SHOTS), ("frames", FRAMES), ("detections", DETECTIONS)):
+        added = read_table(other / f"{name}.parquet", table)
+        if name == "frames":
+            added["reason"] = "not in face set"
+        if name == "detections":  # a somewhat longer face
+            added["five"] = [five * np.tile((1.0, 1.1), 5) for five in added["five"]]
+        joined = pd.concat([read_table(both / f"{name}.parquet", table), added])
+        write_table(joined, both / f"{name}.parquet", table)
+    x, y = added["five"].iloc[0].reshape(5, 2).mean(0)
+    tracks, faces = run(both, (f"{added['clip_sha256'].iloc[0]},0,3,{x},{y},use",))
+    assert sorted(tracks.loc[tracks["is_used"], "clip"].unique()) == ["a.mp4", "b.mp4"]
+    pd.testing.assert_frame_equal(faces, run(alone)[1])
 
 
 def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
