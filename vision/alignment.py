@@ -1,7 +1,8 @@
 """Alignment: where a face lies, as the similarity transform from frame to crop, and how the head is turned.
 
-A crop is a head-wide square of 28 cm on a face of MediaPipe's canonical size. The model's *view* is the square in its
-middle whose side is `coverage_ratio` times the crop's.
+A crop is a head-wide square of 28 cm on a face of MediaPipe's canonical size; `vision.proportions` then scales each
+person's by the distance of their eyes. The model's *view* is the square in its middle whose side is `coverage_ratio`
+times the crop's.
 """
 
 import numpy as np
