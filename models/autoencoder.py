@@ -1,7 +1,12 @@
-"""The shared-encoder autoencoder: one encoder, a decoder for each of the two identities.
+"""The shared-encoder autoencoder: one encoder, a decoder for each of the two identities, and what each one's expression
+does to the code.
 
-An architecture is a module of `models/arch/` with `build_encoder(size_px, width)` and `build_decoder(size_px, width)`;
-it is imported by name when it is needed, so that a new one changes nothing for the others.
+A swap that decodes the target's code as it is trusts that the encoder means the same by both people's faces. It does
+not always: brows raised by the one may be coded as lids lowered by the other. So of each role's code the part is known that
+follows from the measured expression (vision/expression.py), and a swap exchanges the target's for the source's.
+
+An architecture is a module of `models/arch/` with `build_encoder(size_px, width)`, `build_inter`, `build_decoder` and
+`n_code(width)`; it is imported by name when it is needed, so that a new one changes nothing for the others.
 """
 
 from importlib import import_module
@@ -9,6 +14,9 @@ from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
+
+from models.expression import ExpressionCoder
+from vision.expression import Expressions, is_known
 
 Role = Literal["source", "target"]
 ROLES: tuple[Role, Role] = ("source", "target")
@@ -21,7 +29,13 @@ class Autoencoder(nn.Module):
         super().__init__()
         module = import_module(f"models.arch.{arch}")
         self.encoder: nn.Module = module.build_encoder(size_px, width)
+        self.inter: nn.Module = module.build_inter(size_px, width)
         self.decoders = nn.ModuleDict({role: module.build_decoder(size_px, width) for role in ROLES})
+        self.coders = nn.ModuleDict({role: ExpressionCoder(module.n_code(width)) for role in ROLES})
+
+    def coder(self, role: Role) -> ExpressionCoder:
+        """What a role's code is by its expression."""
+        return cast(ExpressionCoder, self.coders[role])
 
     def forward(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Both identities' reconstructions; the encoder sees them in one call."""
@@ -29,11 +43,26 @@ class Autoencoder(nn.Module):
         return self.decode(codes[: len(source)], "source"), self.decode(codes[len(source) :], "target")
 
     def decode(self, codes: Tensor, role: Role) -> Tensor:
-        return cast(Tensor, self.decoders[role](codes))
+        return cast(Tensor, self.decoders[role](self.inter(codes)))
 
-    def render(self, faces: Tensor, role: Role) -> Tensor:
-        """Faces of anybody, as the identity in `role` would look: reconstruction or swap."""
+    def restore(self, faces: Tensor, role: Role) -> Tensor:
+        """Faces of the role's own identity, restored."""
         return self.decode(self.encoder(faces), role)
+
+    def swap(self, faces: Tensor, expressions: Expressions, role: Role, carry_ratio: float) -> Tensor:
+        """Faces of the other identity, as the one in `role` would look with that expression.
+
+        `carry_ratio`: share of what the expression does not explain (light, gaze) that is carried over from the code.
+        A face whose expression is not known keeps its code.
+        """
+        other = ROLES[1 - ROLES.index(role)]
+        codes = self.encoder(faces)
+        known = is_known(expressions)
+        if known.any() and self.coder(role).is_fitted and self.coder(other).is_fitted:
+            shown = self.coder(other)(expressions[known])
+            adopted = self.coder(role).habit.adopt(expressions[known], self.coder(other).habit)
+            codes[known] = self.coder(role)(adopted) + carry_ratio * (codes[known] - shown)
+        return self.decode(codes, role)
 
 
 def build_autoencoder(arch: str, size_px: int, width: float, seed: int) -> Autoencoder:

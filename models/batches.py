@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,8 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from models.autoencoder import ROLES, Role
 from models.tensors import to_tensor
-from vision.packed import open_draws, open_packed
+from vision.expression import Expressions
+from vision.packed import open_draws, open_expressions, open_packed
 
 Batch = dict[str, Tensor | int]
 
@@ -23,6 +25,17 @@ class Span:
 
     first: int
     end: int
+
+
+@dataclass(frozen=True)
+class FaceSample:
+    """Packed faces (N, S, S, 4), uint8, and their expressions (N, 6)."""
+
+    faces: NDArray[np.uint8]
+    expressions: Expressions
+
+    def take(self, rows: NDArray[np.int64]) -> Self:
+        return type(self)(self.faces[rows], self.expressions[rows])
 
 
 class FaceBatches(IterableDataset[Batch]):
@@ -56,11 +69,11 @@ class FacePairs(LightningDataModule):
 
     def __init__(self, folders: dict[Role, Path], batch: int, seed: int) -> None:
         super().__init__()
-        self.train = {role: open_packed(folder / "train.npy") for role, folder in folders.items()}
+        self.train = {role: _open_sample(folder, "train") for role, folder in folders.items()}
+        self.validation = {role: _open_sample(folder, "validation") for role, folder in folders.items()}
         self._draws = {
-            role: open_draws(folder / "draws.npy", len(self.train[role])) for role, folder in folders.items()
+            role: open_draws(folder / "draws.npy", len(self.train[role].faces)) for role, folder in folders.items()
         }
-        self.validation = {role: open_packed(folder / "validation.npy") for role, folder in folders.items()}
         self._batch, self._seed = batch, seed
         self.span = Span(0, 0)
 
@@ -70,7 +83,26 @@ class FacePairs(LightningDataModule):
         return -(-max(len(draws) for draws in self._draws.values()) // self._batch)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(FaceBatches(self.train, self._draws, self._batch, self._seed, self.span), batch_size=None)
+        faces = {role: sample.faces for role, sample in self.train.items()}
+        return DataLoader(FaceBatches(faces, self._draws, self._batch, self._seed, self.span), batch_size=None)
+
+    def pick_drawn(self, n: int) -> dict[Role, FaceSample]:
+        """Up to n faces of each role, evenly over its list of draws: rare expressions count as they do in training."""
+        return {role: self.train[role].take(draws[spread(len(draws), n)]) for role, draws in self._draws.items()}
+
+    def pick_held_out(self, n: int) -> dict[Role, FaceSample]:
+        """Up to n validation faces of each role, evenly over all."""
+        return {role: sample.take(spread(len(sample.faces), n)) for role, sample in self.validation.items()}
+
+
+def spread(n: int, n_wanted: int) -> NDArray[np.int64]:
+    """Up to n_wanted indices, evenly over n."""
+    return np.unique(np.linspace(0, n - 1, n_wanted).astype(np.int64))
+
+
+def _open_sample(folder: Path, split: str) -> FaceSample:
+    faces = open_packed(folder / f"{split}.npy")
+    return FaceSample(faces, open_expressions(folder / f"{split}-expressions.npy", len(faces)))
 
 
 def draw_rows(n: int, batch: int, key: tuple[int, ...], step: int) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from errors import CheckpointError
 from models.autoencoder import ROLES, Autoencoder, Role, build_autoencoder
 from vision.whole import whole_file
 
-FORMAT = "understudy-2"
+FORMAT = "understudy-3"
 
 
 @dataclass(frozen=True)

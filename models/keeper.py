@@ -1,21 +1,19 @@
 """What happens between two training steps: counting, validating, keeping states, drawing previews, showing progress."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
-from torch import Tensor
 from tqdm import tqdm
 
 from models.autoencoder import Role
-from models.batches import Batch
+from models.batches import Batch, FaceSample
 from models.preview import draw_preview
 from models.state import Progress, save_state
 from models.training import Training
-from models.warp import cut_views
 from vision.crops import encode_png
-from vision.packed import view_ratio
 from vision.whole import whole_file
 
 
@@ -28,6 +26,14 @@ class Intervals:
     preview: int
 
 
+@dataclass(frozen=True)
+class Watched:
+    """Faces that a training is watched by: held-out ones, and some of those that it is shown."""
+
+    held_out: dict[Role, FaceSample]
+    shown: dict[Role, FaceSample]
+
+
 class Keeper(Callback):
     """Watches over one phase, from `training.step` to `end`, or until the validation loss is at `until_loss`."""
 
@@ -35,13 +41,13 @@ class Keeper(Callback):
         self,
         folder: Path,
         preview: Path,
-        held_out: dict[Role, Tensor],
+        watched: Watched,
         progress: Progress,
         intervals: Intervals,
         end: int,
         until_loss: float | None,
     ) -> None:
-        self._folder, self._preview, self._held_out = folder, preview, held_out
+        self._folder, self._preview, self._watched = folder, preview, watched
         self._progress, self._intervals = progress, intervals
         self._end, self._until_loss = end, until_loss
         self._bar: tqdm[None]
@@ -67,7 +73,8 @@ class Keeper(Callback):
         if is_last or module.step % self._intervals.checkpoint == 0:
             save_state(self._folder, module, self._progress)
         if is_last or module.step % self._intervals.preview == 0:
-            write_preview(self._preview, module, self._held_out)
+            module.fit_expressions(self._watched.shown)
+            write_preview(self._preview, module, self._watched.held_out)
         self._bar.update()
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
@@ -76,7 +83,7 @@ class Keeper(Callback):
 
     def _validate(self, training: Training) -> bool:
         """Add a line to the log; say whether the phase has reached the loss at which it ends."""
-        scores = training.validate_faces(self._held_out)
+        scores = training.validate_faces(self._watched.held_out)
         mean_loss = sum(training.recent) / len(training.recent)
         training.recent.clear()
         self._progress.log.append((training.step, mean_loss, scores["source"], scores["target"]))
@@ -94,8 +101,7 @@ def is_reached(progress: Progress, until_loss: float | None) -> bool:
     return (source + target) / 2 <= until_loss
 
 
-def write_preview(path: Path, training: Training, held_out: dict[Role, Tensor]) -> None:
+def write_preview(path: Path, training: Training, held_out: Mapping[Role, FaceSample]) -> None:
     """Draw the preview sheet of the averaged weights as PNG."""
-    views = {role: cut_views(faces, view_ratio(), training.size_px) for role, faces in held_out.items()}
     with whole_file(path) as partial:
-        partial.write_bytes(encode_png(draw_preview(training.averaged, views)))
+        partial.write_bytes(encode_png(draw_preview(training.averaged, training.size_px, held_out)))

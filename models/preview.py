@@ -1,33 +1,41 @@
 """The preview sheet: held-out faces of both identities, their reconstructions, and swaps."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from models.autoencoder import Autoencoder, Role
-from models.tensors import to_pictures
+from models.batches import FaceSample, spread
+from models.tensors import to_pictures, to_tensor
+from models.warp import cut_views
+from vision.packed import view_ratio
 
 COLUMNS = 8
+CARRY_RATIO = 0.5  # of the swaps shown; convert has its own
 
 
 @torch.inference_mode()
-def draw_preview(model: Autoencoder, views: dict[Role, Tensor]) -> NDArray[np.uint8]:
+def draw_preview(model: Autoencoder, size_px: int, held_out: Mapping[Role, FaceSample]) -> NDArray[np.uint8]:
     """Six rows of up to eight pictures: target, its reconstruction, its swap (as the source); then the source's three.
 
-    `views`: held-out faces of each role, float (N, 3 or more, S, S) in [0, 1]. Returns RGB uint8.
+    Returns RGB uint8.
     """
-    rows = [*_draw_rows(model, views, "target", "source"), *_draw_rows(model, views, "source", "target")]
+    rows = [
+        *_draw_rows(model, size_px, held_out["target"], "target", "source"),
+        *_draw_rows(model, size_px, held_out["source"], "source", "target"),
+    ]
     width = max(row.shape[1] for row in rows)
     padded = [np.pad(row, ((0, 2), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows]
     return np.concatenate(padded)
 
 
-def _draw_rows(model: Autoencoder, views: dict[Role, Tensor], role: Role, other: Role) -> list[NDArray[np.uint8]]:
-    faces = views[role][_spread(len(views[role])), :3]
-    sheets = (faces, model.render(faces, role), model.render(faces, other))
+def _draw_rows(
+    model: Autoencoder, size_px: int, sample: FaceSample, role: Role, other: Role
+) -> list[NDArray[np.uint8]]:
+    shown = sample.take(spread(len(sample.faces), COLUMNS))
+    device = next(model.parameters()).device
+    faces = cut_views(to_tensor(shown.faces, device), view_ratio(), size_px)[:, :3]
+    sheets = (faces, model.restore(faces, role), model.swap(faces, shown.expressions, other, CARRY_RATIO))
     return [np.concatenate(list(to_pictures(pictures)), axis=1) for pictures in sheets]
-
-
-def _spread(n: int) -> list[int]:
-    return sorted({int(i) for i in np.linspace(0, n - 1, COLUMNS)})

@@ -1,7 +1,7 @@
 """The training step: both identities restore their moved and warped faces; an average of the weights is kept beside."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import cast
@@ -13,12 +13,14 @@ from torch.optim import AdamW, Optimizer
 
 from errors import TrainingError
 from models.autoencoder import ROLES, Autoencoder, Role
-from models.batches import Batch
+from models.batches import Batch, FaceSample
 from models.losses import continue_faces, dssim, face_mask, l1, weigh_features
+from models.tensors import to_tensor
 from models.warp import cut_views, draw_views, keyed_generator
 from vision.packed import view_ratio
 
 Losses = dict[str, float]
+_BATCH = 64  # faces that go through the nets together where nothing is learnt
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,27 @@ class Training(LightningModule):
         self._average()
 
     @torch.inference_mode()
-    def validate_faces(self, faces: Mapping[Role, Tensor], batch: int = 64) -> dict[str, float]:
-        """Mean DSSIM of the held-out faces (N, 4, S, S) of each role, restored by the averaged weights."""
+    def validate_faces(self, held_out: Mapping[Role, FaceSample]) -> dict[str, float]:
+        """Mean DSSIM of the held-out faces of each role, restored by the averaged weights."""
         scores: dict[str, float] = {}
         for role in ROLES:
-            views = torch.split(cut_views(faces[role], view_ratio(), self.size_px), batch)
-            parts = [dssim(self.averaged.render(v[:, :3], role), v[:, :3], face_mask(v[:, 3:])) for v in views]
+            views = self._cut_batches(held_out[role])
+            parts = [dssim(self.averaged.restore(v[:, :3], role), v[:, :3], face_mask(v[:, 3:])) for v in views]
             scores[role] = float(torch.cat(parts).mean())
         return scores
+
+    @torch.inference_mode()
+    def fit_expressions(self, shown: Mapping[Role, FaceSample]) -> None:
+        """Fit what the averaged weights' codes owe to expression, to training faces of each role."""
+        for role in ROLES:
+            codes = [self.averaged.encoder(views[:, :3]) for views in self._cut_batches(shown[role])]
+            self.averaged.coder(role).fit(shown[role].expressions, torch.cat(codes))
+
+    def _cut_batches(self, sample: FaceSample) -> Iterator[Tensor]:
+        """The plain views of a sample's faces, batch by batch: (N, 4, size_px, size_px)."""
+        for start in range(0, len(sample.faces), _BATCH):
+            faces = to_tensor(sample.faces[start : start + _BATCH], self.device)
+            yield cut_views(faces, view_ratio(), self.size_px)
 
     def _draw(self, stored: Tensor, role: Role) -> tuple[Tensor, Tensor]:
         recipe = self.recipe

@@ -13,9 +13,9 @@ from vision.alignment import Matrix, align_face, align_view, compose, estimate_p
 from vision.bridge import TrackedFace, bridge_gaps
 from vision.crops import crop_picture, encode_png, measure_sharpness
 from vision.edits import Edit, find_edited, read_edits
+from vision.expression import measure_expression
 from vision.faceset import FacesetWriter
 from vision.masks import draw_mask, face_outline
-from vision.mesh_regions import eye_open, mouth_open
 from vision.people import Candidate, Look, Verdict, choose_person, describe_face
 from vision.proportions import fit_proportions
 from vision.tables import (
@@ -181,7 +181,6 @@ def _make_rows(
         verdict = verdicts[frame["clip"], face.track]
         matrix = compose(own, align_face(face.landmarks, face.kind, crop_px))
         yaw, pitch, roll = estimate_pose(face.landmarks, face.kind)
-        is_mesh = face.kind == "mesh"
         yield (
             face.frame,
             {
@@ -197,8 +196,7 @@ def _make_rows(
                 "yaw": yaw,
                 "pitch": pitch,
                 "roll": roll,
-                "mouth_open": mouth_open(face.landmarks) if is_mesh else np.nan,
-                "eye_open": eye_open(face.landmarks) if is_mesh else np.nan,
+                **measure_expression(face.landmarks, face.kind),
             },
         )
 

@@ -1,5 +1,5 @@
 """An identity's face set -> its train and validation faces with masks: packed uint8 arrays (N, S, S, 4), RGB and mask;
-and draws.npy, the rows of the training faces that an epoch shows.
+beside them each face's expression, and draws.npy, the rows of the training faces that an epoch shows.
 
 A stored face is the model's view with a margin; geometry (moves, flips, the random warp) is drawn in training.
 """
@@ -22,6 +22,7 @@ from stages.params import Augment, read_key, read_params
 from vision.alignment import transform, view_matrix
 from vision.balance import count_draws
 from vision.crops import crop_picture, decode_png
+from vision.expression import EXPRESSION, Expressions
 from vision.faceset import read_faceset
 from vision.masks import draw_mask, face_outline, feature_outlines, soften_mask
 from vision.packed import FACE, FEATURE, MARGIN_RATIO, stored_px
@@ -51,6 +52,8 @@ def augment(faceset: Path, output: Path, params: Augment, seed: int) -> None:
         for array in arrays.values():
             array.flush()
         np.save(folder / "draws.npy", list_draws(faces, params))
+        for split, variants in (("train", params.variants), ("validation", 1)):
+            np.save(folder / f"{split}-expressions.npy", list_expressions(faces, split, variants))
         write_table(faces, folder / "faces.parquet", FACES)
     print(f"augment: {n_train} training and {n_validation} validation faces of {side} px", flush=True)
 
@@ -82,6 +85,12 @@ def list_draws(faces: pd.DataFrame, params: Augment) -> NDArray[np.int64]:
     draws = count_draws(train[["eye_open", "mouth_open"]].to_numpy(np.float64), params.balance)
     rows = train["row"].to_numpy()[:, None] + np.arange(params.variants)
     return np.repeat(rows, draws, axis=0).ravel().astype(np.int64)
+
+
+def list_expressions(faces: pd.DataFrame, split: str, variants: int) -> Expressions:
+    """The expression of every row of a split's array: (N, 6)."""
+    of_split = faces[faces["split"] == split].sort_values("row")
+    return np.repeat(of_split[list(EXPRESSION)].to_numpy(np.float32), variants, axis=0)
 
 
 def _read_records(faceset: Path) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from trust.publish import publish_video
 from vision.alignment import Matrix, Points, compose, scale_of, view_matrix
 from vision.blend import Blending, Face, paste_face
 from vision.crops import crop_picture
+from vision.expression import EXPRESSION, Expressions
 from vision.masks import face_outline
 from vision.planes import Planes
 from vision.tables import CONVERSIONS, TRACKS, TableWriter, matrix, points, read_batches
@@ -27,12 +28,13 @@ NO_FACE = "no face of the target"
 
 @dataclass(frozen=True)
 class Place:
-    """Where a frame's face lies: `outline` (N, 2) in frame pixels, `crop_side` the crop's side in frame pixels."""
+    """A frame's face: `outline` (N, 2) and `crop_side`, the crop's side, in frame pixels; `expression` (6,)."""
 
     frame: int
     frame_to_view: Matrix
     outline: Points
     crop_side: float
+    expression: Expressions
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def read_places(tracks: Path, clip: str, info: CheckpointInfo) -> Iterator[Place
         for row in batch[(batch["clip"] == clip) & batch["is_used"]].itertuples():
             to_crop = matrix(row.frame_to_crop)
             outline = face_outline(points(row.landmarks), row.kind, to_crop, info.crop_px)
-            yield Place(row.frame, compose(to_view, to_crop), outline, info.crop_px / scale_of(to_crop))
+            expression = np.array([getattr(row, name) for name in EXPRESSION], np.float32)
+            yield Place(row.frame, compose(to_view, to_crop), outline, info.crop_px / scale_of(to_crop), expression)
 
 
 def pair_frames(frames: Iterable[Frame], places: Iterator[Place]) -> Iterator[Placed]:
@@ -92,7 +95,8 @@ def pair_frames(frames: Iterable[Frame], places: Iterator[Place]) -> Iterator[Pl
 def swap_frames(placed: Iterable[Placed], checkpoint: Checkpoint, blend: Blend, n_batch: int) -> Iterator[SwappedFrame]:
     """The frames with their faces replaced, batch by batch, each with whether it was."""
     for batch in _split(placed, n_batch):
-        swaps = iter(_swap_faces([(frame, place) for frame, place in batch if place is not None], checkpoint))
+        faces = [(frame, place) for frame, place in batch if place is not None]
+        swaps = iter(_swap_faces(faces, checkpoint, blend.carry_ratio))
         for frame, place in batch:
             planes = frame.planes
             if place is not None:
@@ -108,13 +112,14 @@ def _to_settings(blend: Blend, place: Place) -> Blending:
 
 
 @torch.inference_mode()
-def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint) -> NDArray[np.uint8]:
+def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint, carry_ratio: float) -> NDArray[np.uint8]:
     """The target's faces as the source looks: uint8 (N, S, S, 3), views."""
     if not faces:
         return np.empty((0, 0, 0, 3), np.uint8)
     size_px = checkpoint.info.size_px
     views = [crop_picture(frame.to_rgb(), place.frame_to_view, size_px) for frame, place in faces]
-    return to_pictures(checkpoint.model.render(to_tensor(np.stack(views)), "source"))
+    expressions = np.stack([place.expression for _, place in faces])
+    return to_pictures(checkpoint.model.swap(to_tensor(np.stack(views)), expressions, "source", carry_ratio))
 
 
 def _make_row(frame: SwappedFrame, picture_sha256: str) -> dict[str, object]:

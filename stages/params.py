@@ -86,6 +86,7 @@ class Blend(_Section):
     erosion_ratio: float = Field(ge=0, le=0.3)
     feather_ratio: float = Field(ge=0, le=0.3)
     detail: Ratio
+    carry_ratio: Ratio
 
 
 class Take(_Section):

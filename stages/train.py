@@ -13,13 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import Trainer
-from torch import Tensor
 
 from errors import TrainingError, one_line_errors
 from models.autoencoder import ROLES, Autoencoder, Role, build_autoencoder
 from models.batches import FacePairs, Span
 from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
-from models.keeper import Intervals, Keeper, is_reached, write_preview
+from models.keeper import Intervals, Keeper, Watched, is_reached, write_preview
 from models.losses import dssim, face_mask
 from models.state import Progress, find_states, load_state, read_first_step, step_of
 from models.tensors import to_pictures, to_tensor
@@ -31,6 +30,8 @@ from vision.packed import view_ratio
 from vision.whole import whole_file, whole_folder
 
 HELD_OUT = 256  # validation faces of each identity that are scored, evenly over all
+SHOWN = 1024  # training faces of each identity that codes are regressed on, evenly over its draws
+_FILES = ("train", "train-expressions", "draws", "validation", "validation-expressions")
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class _Run:
 
     training: Training
     faces: FacePairs
-    held_out: dict[Role, Tensor]
+    watched: Watched
     params: Train
     seed: int
     preview: Path
@@ -64,10 +65,10 @@ def train(
     _set_up_torch(params)
     folders: dict[Role, Path] = {"source": source, "target": target}
     faces = FacePairs(folders, params.batch, seed)
-    held_out = {role: to_tensor(array[_spread(len(array))]) for role, array in faces.validation.items()}
+    watched = Watched(faces.pick_held_out(HELD_OUT), faces.pick_drawn(SHOWN))
     model = build_autoencoder(params.arch, params.size_px, params.width, seed)
     training = Training(model, params.size_px, params.weight_decay)
-    run = _Run(training, faces, held_out, params, seed, work / "preview.png")
+    run = _Run(training, faces, watched, params, seed, work / "preview.png")
     print(f"train: {_count_parameters(model):.1f} million parameters; preview: {run.preview}", flush=True)
     progress = _train_phases(run, [work / key for key in _phase_keys(folders, params, coverage_ratio, seed)])
     info = CheckpointInfo(params.arch, params.size_px, params.width, coverage_ratio, crop_px, seed)
@@ -82,10 +83,6 @@ def _set_up_torch(params: Train) -> None:
     torch.use_deterministic_algorithms(params.device == "cpu")
 
 
-def _spread(n: int) -> list[int]:
-    return sorted({int(i) for i in np.linspace(0, n - 1, HELD_OUT)})
-
-
 def _phase_keys(folders: dict[Role, Path], params: Train, coverage_ratio: float, seed: int) -> list[str]:
     """A name for the states of each phase: all that decides them, but not the phase's own length.
 
@@ -93,7 +90,7 @@ def _phase_keys(folders: dict[Role, Path], params: Train, coverage_ratio: float,
     """
     common = params.model_dump(exclude={"phases", "validate_every", "checkpoint_every", "preview_every"})
     facts: list[object] = [seed, coverage_ratio, common, torch.__version__, np.__version__]
-    facts += [hash_file(folders[role] / f"{split}.npy") for role in ROLES for split in ("train", "draws", "validation")]
+    facts += [hash_file(folders[role] / f"{split}.npy") for role in ROLES for split in _FILES]
     facts += [hash_file(path) for path in _own_code()]
     keys = []
     for phase in params.phases:
@@ -168,7 +165,7 @@ def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> Non
     )
     run.faces.span = Span(training.step, end)
     intervals = Intervals(params.validate_every, params.checkpoint_every, params.preview_every)
-    keeper = Keeper(states, run.preview, run.held_out, progress, intervals, end, phase.until_loss)
+    keeper = Keeper(states, run.preview, run.watched, progress, intervals, end, phase.until_loss)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on workers and logging
         warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)  # Lightning 2.6, torch's pytree
@@ -197,12 +194,13 @@ def _write_results(
     run: _Run, progress: Progress, info: CheckpointInfo, output: Path, metrics: Path, curve: Path
 ) -> None:
     training = run.training.to("cpu")
-    scores = training.validate_faces(run.held_out)
-    mean_faces = {role: _mean_view(run.faces.train[role], info.size_px) for role in ROLES}
+    scores = training.validate_faces(run.watched.held_out)
+    training.fit_expressions(run.watched.shown)
+    mean_faces = {role: _mean_view(run.faces.train[role].faces, info.size_px) for role in ROLES}
     with whole_folder(output) as folder:
         save_checkpoint(folder / "checkpoint.safetensors", Checkpoint(training.averaged, info, mean_faces))
-        write_preview(folder / "previews" / f"step-{training.step:08d}.png", training, run.held_out)
-    floors = {role: _score_mean_face(mean_faces[role], run.held_out[role]) for role in ROLES}
+        write_preview(folder / "previews" / f"step-{training.step:08d}.png", training, run.watched.held_out)
+    floors = {role: _score_mean_face(mean_faces[role], run.watched.held_out[role].faces) for role in ROLES}
     with whole_file(metrics) as path:
         path.write_text(_format_metrics(training, scores, floors))
     with whole_file(curve) as path:
@@ -229,9 +227,9 @@ def _mean_view(packed: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
     return view
 
 
-def _score_mean_face(mean_face: NDArray[np.uint8], held_out: Tensor) -> float:
+def _score_mean_face(mean_face: NDArray[np.uint8], held_out: NDArray[np.uint8]) -> float:
     """The mean training face's DSSIM on the held-out faces: what a model that shows one still would get."""
-    views = cut_views(held_out, view_ratio(), mean_face.shape[0])
+    views = cut_views(to_tensor(held_out), view_ratio(), mean_face.shape[0])
     still = to_tensor(mean_face[None]).expand(len(views), -1, -1, -1)
     return float(dssim(still, views[:, :3], face_mask(views[:, 3:])).mean())
 

@@ -15,7 +15,7 @@ from vision.alignment import canonical_landmarks
 from vision.crops import encode_png
 from vision.faceset import FacesetWriter
 from vision.packed import FACE, open_packed, stored_px
-from vision.tables import FACES, FACESET, make_table, read_table
+from vision.tables import FACES, FACESET, POSE, make_table, read_table
 
 PARAMS = {
     "face_px": 32,
@@ -34,7 +34,7 @@ def record(frame: int, clip: str = "a.mp4", reason: str = "") -> dict[str, objec
     crop = np.full((128, 128, 3), 80 + 5 * frame, np.uint8)
     crop[:, :, 0] += np.linspace(0, 60, 128).astype(np.uint8)
     place = {"clip": clip, "clip_sha256": clip, "frame": frame, "pts": frame, "track": 0, "kind": "five"}
-    pose = dict.fromkeys(("yaw", "pitch", "roll", "mouth_open", "eye_open", "sharpness"), 0.5)
+    pose = dict.fromkeys((*(column.name for column in POSE), "sharpness"), 0.5)
     points = (canonical_landmarks("five") * 128 - 0.5).astype(np.float32)
     return (
         place

@@ -42,7 +42,7 @@ def test_each_role_has_a_decoder_of_its_own_behind_one_encoder() -> None:
     face = faces(1, 32)
     source, target = model(face, face)
     assert not torch.equal(source, target)
-    torch.testing.assert_close(model.render(face, "source"), source)
+    torch.testing.assert_close(model.restore(face, "source"), source)
 
 
 def make_checkpoint() -> Checkpoint:
@@ -59,7 +59,7 @@ def test_a_checkpoint_gives_back_model_info_and_mean_faces(tmp_path: Path) -> No
     assert loaded.info == checkpoint.info
     assert np.array_equal(loaded.mean_faces["target"], checkpoint.mean_faces["target"])
     face = faces(2, 32)
-    assert torch.equal(loaded.model.render(face, "source"), checkpoint.model.render(face, "source"))
+    assert torch.equal(loaded.model.restore(face, "source"), checkpoint.model.restore(face, "source"))
 
 
 def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ def write_packed(folder: Path, n: int, value: int) -> Path:
     np.save(folder / "train.npy", faces)
     np.save(folder / "draws.npy", np.arange(n))
     np.save(folder / "validation.npy", faces[:2])
+    for split, n_faces in (("train", n), ("validation", 2)):
+        np.save(folder / f"{split}-expressions.npy", np.full((n_faces, 6), value, np.float32))
     return folder
 
 

@@ -16,7 +16,7 @@ from vision.hashing import hash_picture
 from vision.tables import CONVERSIONS, read_table
 from vision.video_read import read_frames
 
-BLEND = Blend(color_transfer="none", erosion_ratio=0.02, feather_ratio=0.04, detail=0.0)
+BLEND = Blend(color_transfer="none", erosion_ratio=0.02, feather_ratio=0.04, detail=0.0, carry_ratio=0.5)
 PARAMS = {
     "batch_frames": 3,
     "missing": "pass",

@@ -229,7 +229,8 @@ def _track_row(frame: int) -> dict[str, object]:
         "pitch": 0.0,
         "roll": 0.0,
         "mouth_open": _mouth(frame) / 255,
-        "eye_open": _eye(frame) / 255,
+        **dict.fromkeys(("eye_open", "left_eye_open", "right_eye_open"), _eye(frame) / 255),
+        "mouth_width": 0.6,
     }
 
 

@@ -9,7 +9,17 @@ import pytest
 
 from errors import TableError
 from vision.faceset import FacesetWriter, read_faceset
-from vision.tables import CONVERSIONS, FACESET, SHOTS, TableWriter, make_table, read_batches, read_table, write_table
+from vision.tables import (
+    CONVERSIONS,
+    FACESET,
+    POSE,
+    SHOTS,
+    TableWriter,
+    make_table,
+    read_batches,
+    read_table,
+    write_table,
+)
 
 
 def shot(index: int) -> dict[str, object]:
@@ -24,7 +34,7 @@ def shot(index: int) -> dict[str, object]:
 
 def face(frame: int, picture: bytes = b"png") -> dict[str, object]:
     points = np.arange(10, dtype=np.float32)
-    pose = dict.fromkeys(("yaw", "pitch", "roll", "mouth_open", "eye_open", "sharpness"), 1.5)
+    pose = dict.fromkeys((*(column.name for column in POSE), "sharpness"), 1.5)
     place = {"clip": "a.mp4", "clip_sha256": "00", "frame": frame, "pts": frame, "track": 0, "kind": "five"}
     return place | pose | {"picture": picture, "landmarks": points, "frame_to_crop": np.arange(6.0), "reason": ""}
 

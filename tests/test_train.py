@@ -62,6 +62,11 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
         np.save(folder / name / "train.npy", faces[:32])
         np.save(folder / name / "draws.npy", np.arange(32))
         np.save(folder / name / "validation.npy", faces[34:])
+        turns = np.arange(40)[:, None] * [1, 1.7, 0, 0, 0, 0]
+        places = np.stack([np.sin(turns[:, 0]), np.cos(turns[:, 1])], 1)
+        expressions = np.hstack([places, np.full((40, 4), 0.3)]).astype(np.float32)
+        np.save(folder / name / "train-expressions.npy", expressions[:32])
+        np.save(folder / name / "validation-expressions.npy", expressions[34:])
     return folder
 
 

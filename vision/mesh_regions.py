@@ -50,13 +50,23 @@ def mouth_open(mesh: NDArray[np.float32]) -> float:
     return gap / _distance(mesh, MOUTH_CORNERS[:1], MOUTH_CORNERS[1:])
 
 
-def eye_open(mesh: NDArray[np.float32]) -> float:
-    """Gap of the lids over the eye's width, mean of both eyes. `mesh`: (478, 3) pixels."""
-    ratios = [
+def eyes_open(mesh: NDArray[np.float32]) -> tuple[float, float]:
+    """Gap of the lids over the eye's width, of the left and the right eye. `mesh`: (478, 3) pixels."""
+    left, right = (
         _distance(mesh, upper, lower) / _distance(mesh, (outer,), (inner,))
         for outer, inner, upper, lower in (LEFT_EYE, RIGHT_EYE)
-    ]
-    return sum(ratios) / len(ratios)
+    )
+    return left, right
+
+
+def eye_open(mesh: NDArray[np.float32]) -> float:
+    """The mean of both eyes' openings. `mesh`: (478, 3) pixels."""
+    return sum(eyes_open(mesh)) / 2
+
+
+def mouth_width(mesh: NDArray[np.float32]) -> float:
+    """Distance of the mouth's corners over that of the eyes' outer corners. `mesh`: (478, 3) pixels."""
+    return _distance(mesh, MOUTH_CORNERS[:1], MOUTH_CORNERS[1:]) / _distance(mesh, LEFT_EYE[:1], RIGHT_EYE[:1])
 
 
 def _distance(mesh: NDArray[np.float32], first: tuple[int, ...], second: tuple[int, ...]) -> float:

@@ -53,12 +53,15 @@ _FRAME = (
     Column("frame", pa.int64(), "index in order of presentation, from 0"),
     Column("pts", pa.int64(), "presentation time stamp in units of the clip's time base"),
 )
-_POSE = (
+POSE = (
     Column("yaw", pa.float32(), "degrees, positive to the right of the picture"),
     Column("pitch", pa.float32(), "degrees, positive up"),
     Column("roll", pa.float32(), "degrees, positive clockwise"),
     Column("mouth_open", pa.float32(), "gap of the inner lips / width of the mouth; NaN without a mesh"),
     Column("eye_open", pa.float32(), "gap of the lids / width of the eye, mean of both; NaN without a mesh"),
+    Column("left_eye_open", pa.float32(), "the same of the left eye as seen in the picture"),
+    Column("right_eye_open", pa.float32(), "the same of the right eye"),
+    Column("mouth_width", pa.float32(), "distance of the mouth's corners / of the eyes' outer ones; or NaN"),
 )
 _POINTS = pa.list_(pa.float32())
 _MATRIX = pa.list_(pa.float64(), 6)
@@ -113,7 +116,7 @@ TRACKS = Table(
         Column("kind", pa.string(), "of the landmarks: mesh or five"),
         Column("landmarks", _POINTS, "x, y in frame pixels: 478 points (mesh) or 5"),
         Column("frame_to_crop", _MATRIX, "2x3, row by row, to pixels of a crop of align.crop_px"),
-        *_POSE,
+        *POSE,
     ),
     row_group_size=256,
 )
@@ -126,7 +129,7 @@ FACESET = Table(
         Column("kind", pa.string(), "of the landmarks: mesh or five"),
         Column("landmarks", _POINTS, "x, y in crop pixels"),
         Column("frame_to_crop", _MATRIX, "2x3, row by row"),
-        *_POSE,
+        *POSE,
         Column("sharpness", pa.float32(), "variance of the Laplacian of the crop's luma inside the face mask"),
         Column("reason", pa.string(), "why training should not use it; empty: it may"),
     ),
@@ -139,7 +142,7 @@ FACES = Table(
         *_FRAME,
         Column("split", pa.string(), "train, validation, or gap (between the two, unused)"),
         Column("row", pa.int64(), "first row in the split's arrays; variants follow one another; -1 for gap"),
-        *_POSE,
+        *POSE,
     ),
 )
 CONVERSIONS = Table(
@@ -156,7 +159,7 @@ TRUTH = Table(
     "truth",
     (
         Column("frame", pa.int64(), "index in order of presentation, from 0"),
-        *_POSE[:3],
+        *POSE[:3],
         Column("mouth_open", pa.float32(), "the script's, 0 to 1"),
         Column("eye_open", pa.float32(), "the script's, 0 to 1"),
         Column("target_mask", pa.binary(), "the target's visible face, PNG, one channel, 0 or 255, full frame"),

@@ -1,7 +1,8 @@
 """The classic 64 px model of the first face swaps (2017): its layer list, for comparison.
 
-Input and output (N, 3, 64, 64) in [0, 1]. Encoder: four 5x5 convolutions with stride 2, two dense layers, one upscale;
-decoder: three upscales and a 5x5 convolution with sigmoid. At width 1: 82.1 million parameters with both decoders.
+Input and output (N, 3, 64, 64) in [0, 1]. Encoder: four 5x5 convolutions with stride 2 and a dense layer; inter: a
+dense layer and one upscale; decoder: three upscales and a 5x5 convolution with sigmoid. At width 1: 82.1 million
+parameters with both decoders.
 """
 
 import torch
@@ -11,7 +12,7 @@ SLOPE = 0.1
 
 
 def build_encoder(size_px: int, width: float) -> nn.Module:
-    """(N, 3, 64, 64) -> (N, 512 w, 8, 8)."""
+    """(N, 3, 64, 64) -> codes (N, 1024 w)."""
     c = [round(n * width) for n in (128, 256, 512, 1024)]
     last = size_px // 16
     return nn.Sequential(
@@ -21,10 +22,18 @@ def build_encoder(size_px: int, width: float) -> nn.Module:
         *_down(c[2], c[3]),
         nn.Flatten(),
         nn.Linear(c[3] * last * last, c[3]),
-        nn.Linear(c[3], c[3] * last * last),
-        nn.Unflatten(1, (c[3], last, last)),
-        *_up(c[3], c[2]),
     )
+
+
+def build_inter(size_px: int, width: float) -> nn.Module:
+    """Codes (N, 1024 w) -> (N, 512 w, 8, 8)."""
+    n, last = n_code(width), size_px // 16
+    return nn.Sequential(nn.Linear(n, n * last * last), nn.Unflatten(1, (n, last, last)), *_up(n, round(512 * width)))
+
+
+def n_code(width: float) -> int:
+    """Length of a code."""
+    return round(1024 * width)
 
 
 def build_decoder(size_px: int, width: float) -> nn.Module:

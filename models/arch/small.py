@@ -1,34 +1,39 @@
 """The default: a small residual autoencoder, for quality per minute on two CPU cores.
 
-Input and output (N, 3, S, S) in [0, 1], S a multiple of 16. Encoder: four strided convolutions with residual blocks,
-then a dense code that carries no place of its own; decoder: four pixel-shuffle upscales with residual blocks.
+Input and output (N, 3, S, S) in [0, 1], S a multiple of 16. Encoder: four strided convolutions with a residual block,
+then a dense code that carries no place of its own; inter: a dense layer back to a map; decoder: four pixel-shuffle upscales
+with residual blocks.
 """
 
 import torch
 from torch import Tensor, nn
 
 CHANNELS = (16, 32, 64, 96)  # at width 1, from the finest level to the coarsest
-CODE = 256
+N_CODE = 256
 SLOPE = 0.1
 
 
 def build_encoder(size_px: int, width: float) -> nn.Module:
-    """(N, 3, S, S) -> (N, c, S / 16, S / 16)."""
+    """(N, 3, S, S) -> codes (N, N_CODE)."""
     c = _channels(width)
     last = size_px // 16
     downs: list[nn.Module] = []
     for n_in, n_out in zip((3, *c), c, strict=False):
         downs += [nn.Conv2d(n_in, n_out, 5, stride=2, padding=2), nn.LeakyReLU(SLOPE)]
-    encoder = nn.Sequential(
-        *downs,
-        _Residual(c[3]),
-        nn.Flatten(),
-        nn.Linear(c[3] * last * last, CODE),
-        nn.Linear(CODE, c[3] * last * last),
-        nn.Unflatten(1, (c[3], last, last)),
-        nn.LeakyReLU(SLOPE),
-    )
-    return _initialize(encoder)
+    return _initialize(nn.Sequential(*downs, _Residual(c[3]), nn.Flatten(), nn.Linear(c[3] * last * last, N_CODE)))
+
+
+def n_code(width: float) -> int:
+    """Length of a code, whatever the width."""
+    del width
+    return N_CODE
+
+
+def build_inter(size_px: int, width: float) -> nn.Module:
+    """Codes (N, N_CODE) -> (N, c, S / 16, S / 16)."""
+    n, last = _channels(width)[3], size_px // 16
+    back = nn.Linear(N_CODE, n * last * last)
+    return _initialize(nn.Sequential(back, nn.Unflatten(1, (n, last, last)), nn.LeakyReLU(SLOPE)))
 
 
 def build_decoder(size_px: int, width: float) -> nn.Module:

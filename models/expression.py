@@ -1,0 +1,62 @@
+"""What of an identity's code is expression: a regression of codes on measured expressions."""
+
+from itertools import combinations_with_replacement
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from vision.expression import EXPRESSION, Expressions, Habit, is_known
+
+_PAIRS = tuple(combinations_with_replacement(range(len(EXPRESSION)), 2))
+_RIDGE = 0.05  # penalty of a weight, for features of about unit size
+
+
+class ExpressionCoder(nn.Module):
+    """Expressions (N, 6) of one identity -> codes (N, n_code): their second-order polynomial, fitted by `fit`.
+
+    Nothing is known of an expression as long as nothing was fitted. Ridge regression (Hoerl and Kennard 1970) leads
+    back to the mean code where an expression lies beyond what was shown, which a net does not.
+    """
+
+    _habit: Tensor
+    _weights: Tensor
+
+    def __init__(self, n_code: int) -> None:
+        super().__init__()
+        self.register_buffer("_habit", torch.zeros(3, len(EXPRESSION)))
+        self.register_buffer("_weights", torch.zeros(1 + len(EXPRESSION) + len(_PAIRS), n_code))
+
+    @property
+    def habit(self) -> Habit:
+        """How the identity's expressions lie."""
+        return Habit(*self._habit.cpu().numpy())
+
+    @property
+    def is_fitted(self) -> bool:
+        return bool((self._habit[2] > self._habit[1]).any())
+
+    def fit(self, expressions: Expressions, codes: Tensor) -> None:
+        """Learn from faces' expressions (N, 6), unknown ones left out, and codes (N, n_code)."""
+        chosen = is_known(expressions)
+        habit = Habit.of(expressions)
+        self._habit.copy_(torch.from_numpy(np.stack([habit.neutral, habit.low, habit.high])))
+        features = _expand(expressions[chosen], habit)
+        penalty = _RIDGE * len(features) * np.diag([0.0] + [1.0] * (features.shape[1] - 1))
+        wanted = features.T @ codes.cpu().numpy()[chosen].astype(np.float64)
+        weights = np.linalg.lstsq(features.T @ features + penalty, wanted, rcond=None)[0]
+        self._weights.copy_(torch.from_numpy(weights.astype(np.float32)))
+
+    def forward(self, expressions: Expressions) -> Tensor:
+        """The codes (N, n_code) of known expressions."""
+        features = torch.from_numpy(_expand(expressions, self.habit).astype(np.float32))
+        return features.to(self._weights.device) @ self._weights
+
+
+def _expand(expressions: Expressions, habit: Habit) -> NDArray[np.float64]:
+    """1, the standardized measures, and their products in pairs: (N, 28)."""
+    spread = np.maximum(habit.high - habit.low, 1e-3) / 4
+    standard = ((expressions - habit.neutral) / spread).astype(np.float64)
+    products = [standard[:, i] * standard[:, j] for i, j in _PAIRS]
+    return np.column_stack([np.ones(len(standard)), standard, *products])

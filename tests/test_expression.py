@@ -1,0 +1,72 @@
+"""Expression: measures that pass from one person to another, and the part of a code that follows from them."""
+
+import numpy as np
+import torch
+
+from models.autoencoder import build_autoencoder
+from models.expression import ExpressionCoder
+from vision.expression import EXPRESSION, Habit, is_known, measure_expression
+
+
+def habit(neutral: list[float], reach: float) -> Habit:
+    middle = np.array(neutral, np.float32)
+    return Habit(middle, middle - np.float32(reach), middle + np.float32(reach))
+
+
+def draw_expressions(rng: np.random.Generator, n: int = 200) -> np.ndarray:
+    return (rng.normal(0, 1, (n, 6)) * (10, 5, 0.1, 0.1, 0.1, 0.05) + (0, 0, 0.3, 0.3, 0.1, 0.5)).astype(np.float32)
+
+
+def test_one_person_s_usual_face_becomes_the_other_s_and_half_closed_eyes_stay_half_closed() -> None:
+    ada, ben = habit([0, -10, 0.4, 0.4, 0.1, 0.5], 5), habit([0, 3, 0.2, 0.2, 0.1, 0.6], 5)
+    usual, half = ada.neutral.copy(), ada.neutral.copy()
+    half[2:4] /= 2
+    adopted = ben.adopt(np.stack([usual, half]), ada)
+    np.testing.assert_allclose(adopted[0, 2:], ben.neutral[2:], rtol=1e-6)
+    np.testing.assert_allclose(adopted[1, 2:4], 0.1, rtol=1e-6)
+
+
+def test_nobody_is_led_far_beyond_what_they_have_shown() -> None:
+    ada, ben = habit([1] * 6, 50), habit([1] * 6, 1)
+    np.testing.assert_allclose(ben.adopt(np.full((1, 6), 40, np.float32), ada), np.full((1, 6), 2.3))
+
+
+def test_five_landmarks_tell_no_expression() -> None:
+    measured = measure_expression(np.zeros((5, 3), np.float32), "five")
+    row = np.array([[0.0, 0.0, *(measured[name] for name in EXPRESSION[2:])]], np.float32)
+    assert not is_known(row).any()
+
+
+def test_a_coder_learns_what_codes_owe_to_expression(rng: np.random.Generator) -> None:
+    expressions = draw_expressions(rng)
+    codes = np.stack([expressions[:, 0] / 10, (expressions[:, 2] - 0.3) ** 2 * 100], 1).astype(np.float32)
+    expressions[7] = np.nan  # left out, with its code
+    codes[7] = 1e6
+    coder = ExpressionCoder(2)
+    assert not coder.is_fitted
+    coder.fit(expressions, torch.from_numpy(codes))
+    known = is_known(expressions)
+    error = coder(expressions[known]).numpy() - codes[known]
+    assert (error**2).mean() < 0.05 * codes[known].var()
+
+
+def test_a_swap_exchanges_expressed_codes_and_carries_the_rest_over(rng: np.random.Generator) -> None:
+    model = build_autoencoder("small", 32, 0.25, seed=1).eval()
+    faces = torch.rand((4, 3, 32, 32), generator=torch.Generator().manual_seed(2))
+    expressions = draw_expressions(rng, 4)
+    with torch.inference_mode():
+        plain = model.restore(faces, "source")
+        assert torch.equal(model.swap(faces, expressions, "source", 0.5), plain)  # nothing was fitted
+        for role in ("source", "target"):
+            sample = draw_expressions(rng)
+            model.coder(role).fit(sample, torch.from_numpy(sample[:, :1].repeat(256, 1)) / 10)
+        expressions[1] = np.nan
+        swapped = model.swap(faces, expressions, "source", 0.0)
+        assert torch.equal(swapped[1], plain[1])
+        assert not torch.allclose(swapped[0], plain[0])
+        alone = model.swap(torch.rand_like(faces), expressions, "source", 0.0)
+        torch.testing.assert_close(alone[0], swapped[0])  # with nothing carried over the picture does not matter
+        model.coder("source").load_state_dict(model.coder("target").state_dict())
+        expressions[0] = model.coder("target").habit.neutral
+        carried = model.swap(faces, expressions, "source", 1.0)
+        torch.testing.assert_close(carried[0], plain[0], atol=1e-4, rtol=0)

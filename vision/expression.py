@@ -1,0 +1,72 @@
+"""Expression in numbers: what a face does, apart from whose it is, and how one person's measures become another's.
+
+An expression is a row of EXPRESSION's columns: the head's turn in degrees, openings and widths as ratios. Brows and
+gaze are left out on purpose: in a talking person they go along with the lids (gaze down and closed eyes: correlation
+-0.92 on real footage), and a model of one person's lids that leans on them fails where the other raises brows with open eyes.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.mesh_regions import eyes_open, mouth_open, mouth_width
+
+EXPRESSION = ("yaw", "pitch", "left_eye_open", "right_eye_open", "mouth_open", "mouth_width")
+_RATIOS = (2, 3)  # columns that scale with the person: a narrow eye and a wide one close alike
+_SHIFTS = (5,)  # columns that differ by the person's own constant
+_QUANTILES = (0.005, 0.995)  # of a person's measures: their range
+_BEYOND = 0.15  # how far past it an expression may lead, as a share of it
+
+Expressions = NDArray[np.float32]  # (N, 6), NaN where unknown
+
+
+@dataclass(frozen=True)
+class Habit:
+    """How a person's expressions lie: (6,) each, the median, the low and the high end."""
+
+    neutral: Expressions
+    low: Expressions
+    high: Expressions
+
+    @classmethod
+    def of(cls, expressions: Expressions) -> Self:
+        """The habit of measured faces; zeros where none is known."""
+        known = expressions[is_known(expressions)]
+        if not len(known):
+            return cls(*np.zeros((3, len(EXPRESSION)), np.float32))
+        neutral, low, high = np.quantile(known, (0.5, *_QUANTILES), axis=0).astype(np.float32)
+        return cls(neutral, low, high)
+
+    def adopt(self, expressions: Expressions, other: Self) -> Expressions:
+        """Another person's expressions as this one would show them: eyes as far open in relation to their usual
+        opening, the mouth as much wider than usual; not much beyond what this person has shown."""
+        adopted = expressions.copy()
+        for column in _RATIOS:
+            adopted[:, column] *= self.neutral[column] / max(other.neutral[column], 1e-6)
+        for column in _SHIFTS:
+            adopted[:, column] += self.neutral[column] - other.neutral[column]
+        beyond = _BEYOND * (self.high - self.low)
+        clipped: Expressions = np.clip(adopted, self.low - beyond, self.high + beyond)
+        return clipped
+
+
+def is_known(expressions: Expressions) -> NDArray[np.bool_]:
+    """Which expressions were measured in full: (N,)."""
+    known: NDArray[np.bool_] = np.all(np.isfinite(expressions), axis=1)
+    return known
+
+
+def measure_expression(landmarks: NDArray[np.float32], kind: str) -> dict[str, float]:
+    """The openings and widths that the tables hold, by column; NaN for `five`. `landmarks`: mesh (478, 3) pixels."""
+    if kind != "mesh":
+        return dict.fromkeys(("mouth_open", "eye_open", "left_eye_open", "right_eye_open", "mouth_width"), np.nan)
+    left, right = eyes_open(landmarks)
+    return {
+        "mouth_open": mouth_open(landmarks),
+        "eye_open": (left + right) / 2,
+        "left_eye_open": left,
+        "right_eye_open": right,
+        "mouth_width": mouth_width(landmarks),
+    }
