@@ -2,8 +2,8 @@
 does to the code.
 
 A swap that decodes the target's code as it is trusts that the encoder means the same by both people's faces. It does
-not always: brows raised by the one may be coded as lids lowered by the other. So of each role's code the part is known that
-follows from the measured expression (vision/expression.py), and a swap exchanges the target's for the source's.
+not always: brows raised by the one may be coded as lids lowered by the other. So of each role's code the part is known
+that follows from the measured expression (vision/expression.py), and a swap exchanges the target's for the source's.
 
 An architecture is a module of `models/arch/` with `build_encoder(size_px, width)`, `build_inter`, `build_decoder` and
 `n_code(width)`; it is imported by name when it is needed, so that a new one changes nothing for the others.

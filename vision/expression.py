@@ -2,7 +2,8 @@
 
 An expression is a row of EXPRESSION's columns: the head's turn in degrees, openings and widths as ratios. Brows and
 gaze are left out on purpose: in a talking person they go along with the lids (gaze down and closed eyes: correlation
--0.92 on real footage), and a model of one person's lids that leans on them fails where the other raises brows with open eyes.
+-0.92 on real footage), and a model of one person's lids that leans on them fails where the other raises brows with
+open eyes.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """The default: a small residual autoencoder, for quality per minute on two CPU cores.
 
 Input and output (N, 3, S, S) in [0, 1], S a multiple of 16. Encoder: four strided convolutions with a residual block,
-then a dense code that carries no place of its own; inter: a dense layer back to a map; decoder: four pixel-shuffle upscales
-with residual blocks.
+then a dense code that carries no place of its own; inter: a dense layer back to a map; decoder: four pixel-shuffle
+upscales with residual blocks.
 """
 
 import torch
