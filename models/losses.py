@@ -46,10 +46,10 @@ def dssim(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
     inside = masks.clamp(max=1)
     x, y = pictures * inside, faces * inside
     mean_x, mean_y = _blur(x), _blur(y)
-    var_x, var_y = _blur(x * x) - mean_x**2, _blur(y * y) - mean_y**2
-    covariance = _blur(x * y) - mean_x * mean_y
-    luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
-    structure = (2 * covariance + _C2) / (var_x + var_y + _C2)
+    product, squares = mean_x * mean_y, mean_x**2 + mean_y**2
+    luminance = (2 * product + _C1) / (squares + _C1)
+    # Of the variances only the sum is needed: one blur for both.
+    structure = (2 * (_blur(x * y) - product) + _C2) / (_blur(x * x + y * y) - squares + _C2)
     return masked_mean((1 - luminance * structure) / 2, masks)
 
 

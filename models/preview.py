@@ -13,7 +13,7 @@ from models.warp import cut_views
 from vision.packed import view_ratio
 
 COLUMNS = 8
-CARRY_RATIO = 0.5  # of the swaps shown; convert has its own
+CARRY_RATIO = 0.75  # of the swaps shown; convert has its own
 
 
 @torch.inference_mode()

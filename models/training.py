@@ -48,7 +48,7 @@ class Training(LightningModule):
         self.size_px = size_px
         self.step = 0
         self.recent: list[float] = []  # losses since the last line of the log
-        self.optimizer = AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=weight_decay)
+        self.optimizer = AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
         self.recipe: Recipe
 
     def configure_optimizers(self) -> Optimizer:
@@ -107,8 +107,8 @@ class Training(LightningModule):
     def _average(self) -> None:
         """EMA with a start that forgets fast: decay (1 + n) / (10 + n) until the wanted one is reached."""
         decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
-        for average, weight in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
-            average.lerp_(weight, 1 - decay)
+        averages, weights = (list(model.parameters()) for model in (self.averaged, self.model))
+        torch._foreach_lerp_(averages, weights, 1 - decay)
 
 
 def _loss(picture: Tensor, face: Tensor, recipe: Recipe) -> Tensor:
