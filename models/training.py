@@ -107,7 +107,8 @@ class Training(LightningModule):
     def _average(self) -> None:
         """EMA with a start that forgets fast: decay (1 + n) / (10 + n) until the wanted one is reached."""
         decay = min(self.recipe.ema_decay, (1 + self.step) / (10 + self.step))
-        averages, weights = (list(model.parameters()) for model in (self.averaged, self.model))
+        averages: list[Tensor] = list(self.averaged.parameters())
+        weights: list[Tensor] = list(self.model.parameters())
         torch._foreach_lerp_(averages, weights, 1 - decay)
 
 
