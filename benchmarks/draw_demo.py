@@ -1,6 +1,6 @@
 """Draw the README's picture from a built demo: at four moments the clip's face, the result's and the truth's.
 
-    python -m benchmarks.draw_demo [PICTURE.png]
+python -m benchmarks.draw_demo [PICTURE.png]
 """
 
 import sys
