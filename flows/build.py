@@ -1,6 +1,6 @@
 """Build what params.yaml asks for: every stage of DVC's graph as a Prefect task, in order, side by side, retried.
 
-    python -m flows.build [STAGE ...] [--force] [--jobs N] [--retries N]
+    python -m flows.build [STAGE ...] [--downstream] [--force] [--pull] [--jobs N] [--retries N] [--timeout STAGE=S]
 
 DVC owns what (graph, cache, lock file), Prefect owns when. `dvc repro` alone gives the same results.
 """
@@ -9,6 +9,7 @@ import argparse
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 from queue import Queue
 from typing import Any
@@ -24,10 +25,11 @@ from prefect.futures import PrefectFuture
 from prefect.runtime import task_run
 from prefect.states import Completed, Failed
 
+from flows.artifacts import tell_run
 from flows.graph import Graph, read_graph
 from flows.outcome import Outcome
 from flows.server import ensure_server
-from flows.stage_process import StageError, StageProcesses
+from flows.stage_process import StageError, StageProcesses, StageTimeoutError, Way
 from stages.check import EDITS, add_edits, check_files
 from stages.params import read_params
 
@@ -43,24 +45,51 @@ def check_inputs() -> None:
 
 
 @flow(name="build", validate_parameters=True)
-def build(only: list[str] | None = None, force: bool = False, jobs: int = JOBS, retries: int = 1) -> State[Any]:
-    """Bring the stages `only` (none: all) and what they need up to date; `force` runs `only` in any case."""
+def build(
+    only: list[str] | None = None,
+    downstream: bool = False,
+    force: bool = False,
+    pull: bool = False,
+    jobs: int = JOBS,
+    retries: int = 1,
+    timeouts: dict[str, float] | None = None,
+) -> State[Any]:
+    """Bring the stages `only` (none: all) and what they need up to date, and with `downstream` what needs them.
+
+    `force` runs `only` in any case, on the first try; `pull` gets from the remote what a stage needs and only that;
+    `jobs` stages run side by side, each tried `retries` times more and ended after its seconds in `timeouts` (by name:
+    `train` or `train@ben_as_ada`).
+    """
     check_inputs()
     graph = read_graph()
     forced = {stage for name in only or graph.upstreams for stage in graph.find(name)} if force else set()
-    run = _Run(graph.select(only) if only else graph, forced, retries)
+    limits = {stage: seconds for name, seconds in (timeouts or {}).items() for stage in graph.find(name)}
+    selected = graph.select(only, downstream=downstream) if only else graph
+    run = _Run(selected, _Plan(frozenset(forced), pull, retries, limits))
     with run.ended_processes():
         run.submit_all(jobs)
     return run.conclude()
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """How a run goes about its stages: those to be forced, whether to pull, tries, and seconds by stage."""
+
+    forced: frozenset[str]
+    pull: bool
+    retries: int
+    timeouts: Mapping[str, float]
+
+    def way(self, stage: str) -> Way:
+        return Way(stage in self.forced, self.pull, self.timeouts.get(stage))
+
+
 class _Run:
     """One run of the flow: its graph, its processes, and what became of each stage."""
 
-    def __init__(self, graph: Graph, forced: set[str], retries: int) -> None:
+    def __init__(self, graph: Graph, plan: _Plan) -> None:
         self._graph = graph
-        self._forced = forced
-        self._retries = retries
+        self._plan = plan
         self._processes = StageProcesses()
         self._futures: dict[str, Future] = {}
         self._started: dict[str, float] = {}
@@ -97,23 +126,22 @@ class _Run:
         """Print the table; the flow's own state."""
         outcomes = {stage: self._tell_outcome(stage) for stage in self._futures}
         _print_table(outcomes, self._seconds)
-        failed = [stage for stage, outcome in outcomes.items() if outcome is Outcome.FAILED]
+        tell_run(outcomes, self._seconds)
+        failed = [stage for stage, outcome in outcomes.items() if outcome in (Outcome.FAILED, Outcome.TIMED_OUT)]
         if not failed:
             return Completed(message=f"{len(outcomes)} stages are up to date")
         return Failed(message="; ".join(f"{stage}: {self._tell_error(stage)}" for stage in failed))
 
     def _submit(self, stage: str, ended: Queue[str]) -> None:
         needed = [self._futures[name] for name in sorted(self._graph.upstreams[stage])]
-        is_forced = stage in self._forced
+        way = self._plan.way(stage)
         upstreams_are_cached = all(future.state.name == Outcome.CACHED for future in needed)
-        is_unchanged = upstreams_are_cached and stage not in self._graph.changed and not is_forced
+        is_unchanged = upstreams_are_cached and stage not in self._graph.changed and not way.force
         self._started[stage] = time.monotonic()
         options: Task[..., State[Any]] = run_stage.with_options(
-            name=stage.split("@", maxsplit=1)[0], task_run_name=stage.replace("{", "{{"), retries=self._retries
+            name=stage.split("@", maxsplit=1)[0], task_run_name=stage.replace("{", "{{"), retries=self._plan.retries
         )
-        future: Future = options.submit(
-            stage, self._processes, is_unchanged=is_unchanged, is_forced=is_forced, wait_for=needed
-        )
+        future: Future = options.submit(stage, self._processes, way, is_unchanged=is_unchanged, wait_for=needed)
         self._futures[stage] = future
         future.add_done_callback(lambda _: ended.put(stage))
 
@@ -123,7 +151,7 @@ class _Run:
 
     def _tell_end(self, stage: str) -> None:
         outcome = self._tell_outcome(stage)
-        if outcome is Outcome.FAILED:
+        if outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
             _say(stage, f"{outcome}: {self._tell_error(stage)}")
         elif outcome is not Outcome.CACHED:
             _say(stage, f"{outcome} after {self._seconds[stage]:.1f} s")
@@ -139,7 +167,7 @@ def _is_worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -
 
 
 @task(cache_policy=NO_CACHE, retry_condition_fn=_is_worth_a_retry)
-def run_stage(stage: str, processes: StageProcesses, *, is_unchanged: bool, is_forced: bool) -> State[Any]:
+def run_stage(stage: str, processes: StageProcesses, way: Way, *, is_unchanged: bool) -> State[Any]:
     """One stage; the name of its state says what became of it."""
     if is_unchanged:
         return Completed(name=Outcome.CACHED.value)
@@ -149,7 +177,10 @@ def run_stage(stage: str, processes: StageProcesses, *, is_unchanged: bool, is_f
         logger.info(line)
         _say(stage, line)
 
-    outcome = processes.run(stage, tell, force=is_forced and task_run.run_count == 1)
+    try:
+        outcome = processes.run(stage, tell, replace(way, force=way.force and task_run.run_count == 1))
+    except StageTimeoutError as error:
+        return Failed(name=Outcome.TIMED_OUT.value, message=str(error), data=error)
     return Completed(name=outcome.value)
 
 
@@ -166,13 +197,27 @@ def _print_table(outcomes: Mapping[str, Outcome], seconds: Mapping[str, float]) 
 def _read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m flows.build", description="Build what params.yaml asks for.")
     parser.add_argument("stages", metavar="STAGE", nargs="*", help="align@ada, or align for all; with what they need")
+    parser.add_argument("--downstream", action="store_true", help="also what needs the stages named")
     parser.add_argument("--force", action="store_true", help="run the stages named (none: all) in any case")
+    parser.add_argument("--pull", action="store_true", help="get from the remote what a stage needs, and only that")
     parser.add_argument("--jobs", type=int, default=JOBS, metavar="N", help="stages side by side")
     parser.add_argument("--retries", type=int, default=1, metavar="N", help="further tries of a stage that fails")
+    parser.add_argument(
+        "--timeout", type=_read_timeout, action="append", default=[], metavar="STAGE=S", help="seconds a stage may take"
+    )
     arguments = parser.parse_args()
     if arguments.jobs < 1 or arguments.retries < 0:
         parser.error("--jobs must be at least 1 and --retries at least 0")
     return arguments
+
+
+def _read_timeout(text: str) -> tuple[str, float]:
+    """`train=7200` -> the stage and its seconds."""
+    stage, _, seconds = text.partition("=")
+    limit = float(seconds)
+    if not stage or not limit > 0:
+        raise ValueError
+    return stage, limit
 
 
 def main() -> None:
@@ -180,7 +225,16 @@ def main() -> None:
         arguments = _read_arguments()
         check_inputs()
         ensure_server()
-        state = build(arguments.stages, arguments.force, arguments.jobs, arguments.retries, return_state=True)
+        state = build(
+            only=arguments.stages,
+            downstream=arguments.downstream,
+            force=arguments.force,
+            pull=arguments.pull,
+            jobs=arguments.jobs,
+            retries=arguments.retries,
+            timeouts=dict(arguments.timeout),
+            return_state=True,
+        )
         if not state.is_completed():
             raise FlowError(f"the build ended as {state.name}: {state.message}")
 

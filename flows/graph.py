@@ -1,10 +1,14 @@
 """The graph of stages as DVC reads it from dvc.yaml: the only door to DVC's own code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
+from dvc.scm import NoSCM
 
 from errors import FlowError
 
@@ -16,9 +20,14 @@ class Graph:
     upstreams: Mapping[str, frozenset[str]]
     changed: frozenset[str]
 
-    def select(self, names: Iterable[str]) -> "Graph":
-        """The stages of these names (`align` means all of `align@...`) and all that they need. Raises FlowError."""
+    def select(self, names: Iterable[str], *, downstream: bool = False) -> "Graph":
+        """The stages of these names (`align` means all of `align@...`) and all that they need. Raises FlowError.
+
+        `downstream`: also what needs them, with all that this needs in turn.
+        """
         wanted = [stage for name in names for stage in self.find(name)]
+        if downstream:
+            wanted.extend(self._needing(wanted))
         found: set[str] = set()
         while wanted:
             stage = wanted.pop()
@@ -26,6 +35,16 @@ class Graph:
                 found.add(stage)
                 wanted.extend(self.upstreams[stage])
         return Graph({name: needed for name, needed in self.upstreams.items() if name in found}, self.changed)
+
+    def _needing(self, stages: Iterable[str]) -> set[str]:
+        """Whatever needs one of the stages, directly or not."""
+        waiting, found = list(stages), set[str]()
+        while waiting:
+            stage = waiting.pop()
+            new = {name for name, needed in self.upstreams.items() if stage in needed} - found
+            found |= new
+            waiting.extend(new)
+        return found
 
     def find(self, name: str) -> list[str]:
         """The stages that `name` means: one, or all keys of a stage. Raises FlowError."""
@@ -44,3 +63,58 @@ def read_graph() -> Graph:
             return Graph(upstreams, frozenset(repo.status()))
     except DvcException as error:
         raise FlowError(f"DVC cannot read the graph of stages: {error}") from error
+
+
+def compare_metrics() -> Iterator[tuple[str, str, float | None, float | None]]:
+    """(file, metric, value at the last commit, value now) of every metric; None where there is none.
+
+    In a project whose metrics no git keeps, the values now alone. Raises FlowError.
+    """
+    try:
+        with Repo(_wait_for_lock=True) as repo:
+            now = _read_metrics(repo.metrics.show())
+            committed = {} if isinstance(repo.scm, NoSCM) else _read_metrics(repo.metrics.show(revs=["HEAD"]), "HEAD")
+    except DvcException as error:
+        raise FlowError(f"DVC cannot compare the metrics: {error}") from error
+    for file, metric in sorted(now.keys() | committed.keys()):
+        yield file, metric, committed.get((file, metric)), now.get((file, metric))
+
+
+def _read_metrics(shown: Mapping[str, Any], revision: str = "") -> dict[tuple[str, str], float]:
+    """DVC's answer as {(file, metric): value}; a file that cannot be read has none."""
+    files = shown.get(revision, {}).get("data", {})
+    return {
+        (file, metric): value
+        for file, answer in files.items()
+        if isinstance(answer.get("data"), dict)
+        for metric, value in answer["data"].items()
+    }
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Where DVC keeps results: its cache, and by name each remote's reach, which says what is wrong or nothing."""
+
+    cache: Path
+    remotes: Mapping[str, Callable[[], str]]
+
+
+def read_storage() -> Storage:
+    """Read where results are kept. Raises FlowError."""
+    try:
+        with Repo(_wait_for_lock=True) as repo:
+            reaches = {name: partial(_reach, name) for name in repo.config["remote"]}
+            return Storage(Path(repo.cache.local.path), reaches)
+    except DvcException as error:
+        raise FlowError(f"DVC cannot tell where results are kept: {error}") from error
+
+
+def _reach(name: str) -> str:
+    """Ask a remote whether its folder is there; a folder that the first push will make is none yet."""
+    try:
+        with Repo() as repo:
+            odb = repo.cloud.get_remote_odb(name)
+            odb.fs.exists(odb.path)
+    except (DvcException, OSError, ValueError) as error:
+        return str(error)
+    return ""

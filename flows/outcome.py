@@ -22,6 +22,7 @@ class Outcome(StrEnum):
     RESTORED = "Restored"  # known from an earlier run: DVC put the results back
     COMPLETED = "Completed"  # ran
     FAILED = "Failed"
+    TIMED_OUT = "TimedOut"  # was ended, having run longer than allowed
     NOT_READY = "NotReady"  # something it needs failed
 
 

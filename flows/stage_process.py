@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from errors import FlowError
@@ -21,6 +22,19 @@ class StageError(FlowError):
         self.is_final = is_final
 
 
+class StageTimeoutError(StageError):
+    """A stage ran longer than allowed, and was ended."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a stage is run: `force` in any case, `pull` from the remote what it needs; `timeout_s`: None for no limit."""
+
+    force: bool = False
+    pull: bool = False
+    timeout_s: float | None = None
+
+
 class StageProcesses:
     """The processes of one flow, so that all can be ended at once."""
 
@@ -29,11 +43,14 @@ class StageProcesses:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_ended = False
 
-    def run(self, stage: str, tell: Callable[[str], None], *, force: bool) -> Outcome:
-        """Bring one stage up to date; each line of interest goes to `tell`. Raises StageError."""
-        process = self._start(stage, force=force)
+    def run(self, stage: str, tell: Callable[[str], None], way: Way) -> Outcome:
+        """Bring one stage up to date; each line of interest goes to `tell`. Raises StageError, StageTimeoutError."""
+        process = self._start(stage, way)
+        is_over = threading.Event()
         lines = []
         try:
+            if way.timeout_s is not None:
+                threading.Thread(target=_end_at_timeout, args=(process, way.timeout_s, is_over), daemon=True).start()
             assert process.stdout is not None
             for line in read_lines(process.stdout):
                 lines.append(line)
@@ -42,6 +59,9 @@ class StageProcesses:
             code = process.wait()
         finally:
             self._end(process)
+        if code and is_over.is_set():
+            limit = f"took longer than its {way.timeout_s:g} s and was ended; raise --timeout, or look at its log"
+            raise StageTimeoutError(limit, is_final=True)
         if code:
             raise StageError(tell_error(lines), is_final=any(line.startswith("error: ") for line in lines))
         return tell_outcome(lines)
@@ -54,8 +74,8 @@ class StageProcesses:
         for process in running:
             _close(process)
 
-    def _start(self, stage: str, *, force: bool) -> subprocess.Popen[bytes]:
-        options = ["--force"] if force else []
+    def _start(self, stage: str, way: Way) -> subprocess.Popen[bytes]:
+        options = ["--force"] * way.force + ["--pull", "--allow-missing"] * way.pull
         command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *options, stage]
         with self._lock:
             if self._is_ended:
@@ -77,6 +97,15 @@ def _environment() -> dict[str, str]:
     """The stages' `python` is this one; their lines come without delay."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+
+
+def _end_at_timeout(process: subprocess.Popen[bytes], timeout_s: float, is_over: threading.Event) -> None:
+    """End a process that still runs after `timeout_s`; `is_over` is set before."""
+    try:
+        process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        is_over.set()
+        _close(process)
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:

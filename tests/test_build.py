@@ -1,8 +1,11 @@
 """The flow: outcomes, retries, failures of one branch, and that no process outlives it. On a project of fakes."""
 
+import base64
 import io
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,13 +13,17 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
+import numpy as np
 import pytest
 
 from errors import FlowError
+from flows.artifacts import to_link
 from flows.graph import Graph
 from flows.guard import start_guarded
 from flows.outcome import Outcome, is_of_interest, read_lines, tell_error, tell_outcome
 from tests.project import ROOT, Project
+from vision.crops import decode_png, encode_png
 
 SERVE = """
 import os
@@ -124,6 +131,67 @@ def test_no_process_outlives_the_flow(project: Project, server: dict[str, str], 
     assert project.repro("--single-item", "sample@ada") == ["sample@ada"], "the next run goes on by itself"
 
 
+def test_a_stage_over_its_time_is_ended_and_named_and_its_dependents_are_not_ready(
+    project: Project, server: dict[str, str]
+) -> None:
+    project.write("clips/ada/take1.mp4", "other frames")
+    project.behave({"detect@ada": {"wait": "pid"}})
+    code, outcomes, lines = _build(project, server, "--timeout", "detect=6", "--timeout", "sample@ada=100")
+    assert code == 1
+    assert (outcomes["sample@ada"], outcomes["detect@ada"], outcomes["align@ada"], outcomes["align@ben"]) == (
+        "Completed",
+        "TimedOut",
+        "NotReady",
+        "Cached",
+    )
+    assert not _is_alive(int((project.root / "pid").read_text()))
+    assert project.read_runs().count("detect@ada") == 2, "the fixture's run and this one: no second try"
+    assert re.search(r"detect@ada: took longer than its 6 s", lines[-1])
+
+
+def test_downstream_runs_what_needs_the_named_stage_too(project: Project, server: dict[str, str]) -> None:
+    project.change(lambda values: values["convert"].update(batch_frames=7))
+    _, outcomes, _ = _build(project, server, "augment@ada", "--downstream")
+    assert len(outcomes) == 12
+    assert (outcomes["convert@demo"], outcomes["evaluate@demo"]) == ("Completed", "Completed")
+
+
+def test_an_empty_clone_pulls_only_what_a_changed_stage_needs(
+    project: Project, server: dict[str, str], tmp_path: Path
+) -> None:
+    project.run("dvc", "remote", "add", "--default", "team", str(tmp_path / "remote"))
+    assert project.run("dvc", "push").returncode == 0
+    shutil.rmtree(project.root / "data")
+    shutil.rmtree(project.root / ".dvc/cache")
+    project.change(lambda values: values["convert"].update(batch_frames=7))
+    before = project.read_runs()
+    code, _, lines = _build(project, server, "--pull")
+    assert code == 0, lines
+    assert project.read_runs()[len(before) :] == ["convert@demo", "evaluate@demo"]
+    assert (project.root / "data/convert/demo.mp4").exists()
+    assert not (project.root / "data/augment").exists()
+    assert not (project.root / "data/detect").exists()
+
+
+def test_a_run_leaves_its_stages_metrics_and_pictures_as_artifacts(project: Project, server: dict[str, str]) -> None:
+    project.change(lambda values: values["convert"].update(batch_frames=7))
+    _build(project, server)
+    answer = httpx.post(f"{server['PREFECT_API_URL']}/artifacts/latest/filter", json={}).json()
+    found = {artifact["key"]: artifact for artifact in answer}
+    rows = {row["stage"]: row["outcome"] for row in json.loads(found["stages"]["data"])}
+    assert rows["convert@demo"] == "Completed"
+    assert rows["train@ben_as_ada"] == "Cached"
+    assert "metrics" in found
+
+
+def test_a_picture_is_shown_within_the_page_and_no_larger_than_that_needs(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encode_png(np.full((1800, 900, 3), 7, np.uint8)))
+    link = to_link(tmp_path / "a.png")
+    head, _, data = link.partition(",")
+    assert head == "data:image/png;base64"
+    assert decode_png(base64.b64decode(data)).shape == (900, 450, 3)
+
+
 def test_a_guard_ends_what_ignores_an_interrupt_and_children_of_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = f"trap '' INT; sleep 60 & echo $! $$ > {pids}.part; mv {pids}.part {pids}; wait; wait"
@@ -201,6 +269,7 @@ def test_a_selection_holds_all_that_its_stages_need_and_an_unknown_name_gets_the
     )
     assert set(graph.select(["c"]).upstreams) == {"a", "b@x", "c"}
     assert set(graph.select(["b"]).upstreams) == {"a", "b@x", "b@y"}
+    assert set(graph.select(["b@x"], downstream=True).upstreams) == {"a", "b@x", "c"}
     with pytest.raises(FlowError, match=r"there is no stage 'd'; known: a, b@x, b@y, c"):
         graph.select(["d"])
 

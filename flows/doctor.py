@@ -1,0 +1,215 @@
+"""Look for what would break a build, or has quietly broken a result; each finding with its remedy.
+
+    python -m flows.doctor [--quick]
+
+Looks at params, versions, dvc.lock, free space, the folder for temporary files, remotes and the server, then hashes
+every object of the cache and every result in the workspace anew (--quick: not that): an altered cache object would
+otherwise be given out as good. Exit code 1 where anything was found.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from errors import UnderstudyError, one_line_errors
+from flows.build import check_inputs
+from flows.graph import Storage, read_storage
+
+MIN_FREE_GB = 5.0
+_PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, and what to do about it."""
+
+    what: str
+    remedy: str
+
+
+def examine(*, is_quick: bool) -> Iterator[tuple[str, list[Finding]]]:
+    """Each look that was taken, by name, with its findings."""
+    yield "params.yaml", list(check_params())
+    yield "versions", list(check_versions(Path("requirements.lock").read_text(encoding="utf-8")))
+    yield "dvc.lock", list(check_lock(Path("dvc.lock")))
+    storage = read_storage()
+    places = {"project": Path(), "cache": storage.cache, "temporary files": Path(tempfile.gettempdir())}
+    yield "free space", [finding for name, path in places.items() for finding in check_space(name, path)]
+    yield "temporary files", list(check_temporary(os.environ.get("TMPDIR")))
+    yield "remotes", list(check_remotes(storage))
+    yield "server", list(check_server(os.environ.get("PREFECT_API_URL"), os.environ.get("PREFECT_API_AUTH_STRING")))
+    if not is_quick:
+        yield "cache", list(check_cache(storage.cache))
+        yield "workspace", list(check_workspace(Path("dvc.lock"), storage.cache))
+
+
+def check_params() -> Iterator[Finding]:
+    """What the first stage of a build would say."""
+    try:
+        check_inputs()
+    except UnderstudyError as error:
+        yield Finding(str(error), "mend it; nothing is built before")
+
+
+def check_versions(lock: str) -> Iterator[Finding]:
+    """Packages that are installed in another version than `lock`, the text of requirements.lock, says."""
+    for name, wanted in _PINNED.findall(lock):
+        try:
+            found = version(name)
+        except PackageNotFoundError:
+            continue  # the list holds what some platforms do not need
+        if found != wanted:
+            yield Finding(f"{name} is {found}, requirements.lock says {wanted}", "remove .venv and run make install")
+
+
+def check_lock(path: Path) -> Iterator[Finding]:
+    """A lock file that a full disk or a merge has left unreadable."""
+    remedy = (
+        f"take back the last good one (git checkout {path}), or remove it: known results are restored from the cache"
+    )
+    if not path.exists():
+        return
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if not text.strip():
+        yield Finding(f"{path} is empty: a disk was full as it was written", remedy)
+    elif re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE):
+        yield Finding(f"{path} holds a merge's conflict marks", remedy)
+    elif not isinstance(_read_yaml(text), dict):
+        yield Finding(f"{path} cannot be read", remedy)
+
+
+def check_space(name: str, path: Path) -> Iterator[Finding]:
+    """A disk that is nearly full. `path` need not exist yet."""
+    while not path.exists():
+        path = path.parent
+    free_gb = shutil.disk_usage(path).free / 1e9
+    if free_gb < MIN_FREE_GB:
+        yield Finding(
+            f"{free_gb:.1f} GB are free for the {name} ({path.resolve()}), {MIN_FREE_GB:g} GB should be",
+            "free some; dvc gc --workspace removes results that this project no longer uses",
+        )
+
+
+def check_temporary(wanted: str | None) -> Iterator[Finding]:
+    """A TMPDIR that programs would silently pass over."""
+    if wanted and not os.access(wanted, os.W_OK | os.X_OK):
+        yield Finding(f"TMPDIR is {wanted}, where nothing can be written", "make that folder, or unset TMPDIR")
+
+
+def check_remotes(storage: Storage) -> Iterator[Finding]:
+    """Remotes that cannot be reached."""
+    for name, reach in storage.remotes.items():
+        error = reach()
+        if error:
+            yield Finding(f"the remote {name} cannot be reached: {error}", "see dvc remote list; mend it or its access")
+
+
+def check_server(url: str | None, password: str | None) -> Iterator[Finding]:
+    """The Prefect server that PREFECT_API_URL names: whether it answers, and asks for a password."""
+    if not url:
+        return
+    if not url.startswith(("http://", "https://")):
+        yield Finding(f"PREFECT_API_URL is {url}, no address of a server", "unset it, or give http://HOST:PORT/api")
+        return
+    try:
+        with urlopen(f"{url}/admin/version", timeout=5):  # noqa: S310 (checked above)
+            pass
+    except HTTPError as error:
+        if error.code not in (401, 403):
+            yield Finding(f"the server {url} answers {error.code}", "look at its log")
+        elif not password:
+            yield Finding(f"the server {url} asks for a password", "set PREFECT_API_AUTH_STRING as the server has it")
+    except OSError as error:
+        yield Finding(f"the server {url} does not answer ({error})", "start it, or unset PREFECT_API_URL")
+    else:
+        yield Finding(
+            f"the server {url} lets in everybody without a password",
+            "start it with PREFECT_SERVER_API_AUTH_STRING=admin:SECRET",
+        )
+
+
+def check_cache(cache: Path) -> Iterator[Finding]:
+    """Objects of the cache whose bytes are not those of their name."""
+    for path in sorted(cache.glob("??/*")):
+        wanted = path.parent.name + path.name.removesuffix(".dir")
+        if _hash(path) != wanted:
+            yield Finding(
+                f"the cache object {path} was altered",
+                "remove it; dvc pull brings it back from the remote, or the next build makes it anew",
+            )
+
+
+def check_workspace(lock: Path, cache: Path) -> Iterator[Finding]:
+    """Results in the workspace whose bytes are not those that dvc.lock recorded; missing ones are none of these."""
+    recorded = _read_yaml(lock.read_text(encoding="utf-8", errors="replace")) if lock.exists() else None
+    stages = recorded.get("stages", {}) if isinstance(recorded, dict) else {}
+    for stage, entry in stages.items():
+        for out in entry.get("outs", []):
+            for path, wanted in _list_files(out, cache):
+                if path.is_file() and _hash(path) != wanted:
+                    yield Finding(f"{path}, a result of {stage}, was altered", f"remove it and run dvc checkout {path}")
+
+
+def _list_files(out: dict[str, Any], cache: Path) -> Iterator[tuple[Path, str]]:
+    """The files of a result with their MD5s. A folder's list is an object of the cache, which may be gone."""
+    path, md5 = Path(out["path"]), str(out.get("md5", ""))
+    if not md5.endswith(".dir"):
+        yield path, md5
+        return
+    listed = cache / md5[:2] / md5[2:]
+    for entry in json.loads(listed.read_bytes()) if listed.exists() else []:
+        yield path / entry["relpath"], entry["md5"]
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, _md5).hexdigest()
+
+
+def _md5() -> "hashlib._Hash":
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _read_yaml(text: str) -> Any:
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except YAMLError:
+        return None
+
+
+def tell(looks: Iterator[tuple[str, list[Finding]]], say: Callable[[str], None]) -> bool:
+    """Tell every look and finding as it comes; whether nothing was found."""
+    is_well = True
+    for name, findings in looks:
+        say(f"{'ok     ' if not findings else 'FOUND  '} {name}")
+        for finding in findings:
+            is_well = False
+            say(f"         {finding.what}\n         -> {finding.remedy}")
+    return is_well
+
+
+def main() -> None:
+    with one_line_errors():
+        parser = argparse.ArgumentParser(prog="python -m flows.doctor", description="Find what would break a build.")
+        parser.add_argument("--quick", action="store_true", help="do not hash the cache and the results anew")
+        is_quick = parser.parse_args().quick
+        if not tell(examine(is_quick=is_quick), lambda line: print(line, flush=True)):
+            raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The doctor: each thing that can be wrong is found, with a remedy, and a sound project gets a clean bill."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.doctor import MIN_FREE_GB, check_lock, check_server, check_space, check_temporary, check_versions
+from tests.project import Project
+
+
+def _examine(project: Project, *options: str) -> tuple[int, str]:
+    done = project.run(sys.executable, "-m", "flows.doctor", *options, PREFECT_API_URL="")
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_a_sound_project_has_no_findings(project: Project) -> None:
+    code, said = _examine(project)
+    assert (code, said.count("FOUND")) == (0, 0), said
+    assert said.count("ok  ") == 9
+
+
+def test_an_altered_cache_object_and_an_altered_result_are_found_by_name(project: Project) -> None:
+    altered = min((project.root / ".dvc/cache/files/md5").glob("??/*"))
+    kept = altered.stat()
+    altered.chmod(0o644)
+    altered.write_bytes(b"x" + altered.read_bytes()[1:])
+    os.utime(altered, ns=(kept.st_atime_ns, kept.st_mtime_ns))  # as bit rot does: DVC's own look sees nothing
+    result = project.root / "data/augment/ada/part"
+    result.unlink()
+    result.write_text("something else")
+    code, said = _examine(project)
+    assert code == 1
+    assert f"the cache object {altered} was altered" in said
+    assert "data/augment/ada/part, a result of augment@ada, was altered" in said
+    assert said.count("was altered") == 2
+    assert _examine(project, "--quick")[0] == 0
+
+
+def test_a_missing_clip_and_an_empty_lock_file_are_found_together(project: Project) -> None:
+    (project.root / "dvc.lock").write_text("")
+    (project.root / "clips/ben/take1.mp4").unlink()
+    code, said = _examine(project, "--quick")
+    assert code == 1
+    assert "dvc.lock is empty: a disk was full" in said
+    assert "identities.ben.clips: the folder clips/ben is empty" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "what"), [("<<<<<<< HEAD\na: 1\n", "conflict"), ("a: [1\n", "cannot be read"), ("a: 1\n", None)]
+)
+def test_a_lock_file_that_cannot_be_used_is_found(tmp_path: Path, text: str, what: str | None) -> None:
+    (tmp_path / "dvc.lock").write_text(text)
+    found = list(check_lock(tmp_path / "dvc.lock"))
+    assert [what in finding.what for finding in found] == [True] if what else not found
+
+
+def test_a_package_of_another_version_is_found() -> None:
+    (found,) = check_versions("pytest==0.0.1\nno-such-package==1.0\n")
+    assert found.what.startswith("pytest is ")
+    assert "requirements.lock says 0.0.1" in found.what
+
+
+def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not list(check_space("cache", tmp_path / "not made yet"))
+    usage = type("Usage", (), {"free": (MIN_FREE_GB - 1) * 1e9})
+    monkeypatch.setattr("flows.doctor.shutil.disk_usage", lambda _: usage)
+    (found,) = check_space("cache", tmp_path)
+    assert found.what.startswith("4.0 GB are free for the cache")
+
+
+def test_a_folder_for_temporary_files_that_is_not_there_is_found(tmp_path: Path) -> None:
+    assert not list(check_temporary(None))
+    assert not list(check_temporary(str(tmp_path)))
+    (found,) = check_temporary(str(tmp_path / "gone"))
+    assert "gone" in found.what
+
+
+def test_a_server_that_does_not_answer_is_found() -> None:
+    (found,) = check_server("http://127.0.0.1:9/api", None)
+    assert "does not answer" in found.what
+    (found,) = check_server("file:///etc", None)
+    assert "no address" in found.what
