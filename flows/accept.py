@@ -16,11 +16,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from errors import FlowError, one_line_errors
 from flows import environment  # noqa: F401 (keeps DVC quiet)
-from flows.graph import read_graph
+from flows.graph import Recorded, read_graph, read_recorded
 
 _BODIES = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -32,8 +30,9 @@ def accept(names: list[str]) -> list[str]:
     """
     graph = read_graph()
     stages = sorted({stage for name in names for stage in graph.find(name)} & graph.changed)
+    recorded = read_recorded()
     for stage in stages:
-        _check(stage)
+        _check(stage, recorded[stage])
     for stage in stages:
         _run("dvc", "commit", "--force", "--quiet", stage)
     return stages
@@ -44,16 +43,19 @@ def is_same_code(old: str, new: str) -> bool:
     return _dump(old) == _dump(new)
 
 
-def _check(stage: str) -> None:
-    recorded = _read_recorded(stage)
+def _check(stage: str, recorded: Recorded) -> None:
     for path in _changed_files(stage):
-        old = _find_version(path, recorded.get(path, ""))
+        old = _find_version(path, recorded.deps.get(path, ""))
         if old is None:
             raise FlowError(
                 f"{stage}: git knows no version of {path} that it was last built with; run the stage, and commit "
                 "code before building with it"
             )
-        if not is_same_code(old, Path(path).read_text(encoding="utf-8")):
+        try:
+            is_same = is_same_code(old, Path(path).read_text(encoding="utf-8"))
+        except SyntaxError as error:
+            raise FlowError(f"{stage}: {path} is no valid Python (line {error.lineno}); mend it") from error
+        if not is_same:
             raise FlowError(f"{stage}: {path} does something else than when it was last built; run the stage")
 
 
@@ -66,12 +68,6 @@ def _changed_files(stage: str) -> Iterator[str]:
         if not deps or others:
             raise FlowError(f"{stage}: not its code alone changed ({', '.join(others) or change}); run the stage")
         yield from sorted(deps)
-
-
-def _read_recorded(stage: str) -> dict[str, str]:
-    """The MD5 of each file that the stage last ran with, as dvc.lock has it."""
-    lock = YAML(typ="safe", pure=True).load(Path("dvc.lock"))
-    return {dep["path"]: dep.get("md5", "") for dep in lock["stages"][stage]["deps"]}
 
 
 def _find_version(path: str, md5: str) -> str | None:

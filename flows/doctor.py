@@ -18,16 +18,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
-from errors import UnderstudyError, one_line_errors
+from errors import FlowError, UnderstudyError, one_line_errors
 from flows.build import check_inputs
-from flows.graph import Storage, read_storage
+from flows.graph import Storage, read_recorded, read_storage
 
 MIN_FREE_GB = 5.0
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
@@ -54,7 +50,7 @@ def examine(*, is_quick: bool) -> Iterator[tuple[str, list[Finding]]]:
     yield "server", list(check_server(os.environ.get("PREFECT_API_URL"), os.environ.get("PREFECT_API_AUTH_STRING")))
     if not is_quick:
         yield "cache", list(check_cache(storage.cache))
-        yield "workspace", list(check_workspace(Path("dvc.lock"), storage.cache))
+        yield "workspace", list(check_workspace(storage.cache))
 
 
 def check_params() -> Iterator[Finding]:
@@ -72,7 +68,7 @@ def check_versions(lock: str) -> Iterator[Finding]:
             found = version(name)
         except PackageNotFoundError:
             continue  # the list holds what some platforms do not need
-        if found != wanted:
+        if found.split("+")[0] != wanted:  # a build for one kind of machine has a name of its own: 2.13.0+cpu
             yield Finding(f"{name} is {found}, requirements.lock says {wanted}", "remove .venv and run make install")
 
 
@@ -88,8 +84,11 @@ def check_lock(path: Path) -> Iterator[Finding]:
         yield Finding(f"{path} is empty: a disk was full as it was written", remedy)
     elif re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE):
         yield Finding(f"{path} holds a merge's conflict marks", remedy)
-    elif not isinstance(_read_yaml(text), dict):
-        yield Finding(f"{path} cannot be read", remedy)
+    else:
+        try:
+            read_recorded()
+        except FlowError as error:
+            yield Finding(str(error), remedy)
 
 
 def check_space(name: str, path: Path) -> Iterator[Finding]:
@@ -153,26 +152,27 @@ def check_cache(cache: Path) -> Iterator[Finding]:
             )
 
 
-def check_workspace(lock: Path, cache: Path) -> Iterator[Finding]:
+def check_workspace(cache: Path) -> Iterator[Finding]:
     """Results in the workspace whose bytes are not those that dvc.lock recorded; missing ones are none of these."""
-    recorded = _read_yaml(lock.read_text(encoding="utf-8", errors="replace")) if lock.exists() else None
-    stages = recorded.get("stages", {}) if isinstance(recorded, dict) else {}
-    for stage, entry in stages.items():
-        for out in entry.get("outs", []):
-            for path, wanted in _list_files(out, cache):
+    try:
+        recorded = read_recorded()
+    except FlowError:
+        return  # the look at dvc.lock tells
+    for stage, of_stage in recorded.items():
+        for out, md5 in of_stage.outs.items():
+            for path, wanted in _list_files(Path(out), md5, cache):
                 if path.is_file() and _hash(path) != wanted:
                     yield Finding(f"{path}, a result of {stage}, was altered", f"remove it and run dvc checkout {path}")
 
 
-def _list_files(out: dict[str, Any], cache: Path) -> Iterator[tuple[Path, str]]:
+def _list_files(out: Path, md5: str, cache: Path) -> Iterator[tuple[Path, str]]:
     """The files of a result with their MD5s. A folder's list is an object of the cache, which may be gone."""
-    path, md5 = Path(out["path"]), str(out.get("md5", ""))
     if not md5.endswith(".dir"):
-        yield path, md5
+        yield out, md5
         return
     listed = cache / md5[:2] / md5[2:]
     for entry in json.loads(listed.read_bytes()) if listed.exists() else []:
-        yield path / entry["relpath"], entry["md5"]
+        yield out / entry["relpath"], entry["md5"]
 
 
 def _hash(path: Path) -> str:
@@ -182,13 +182,6 @@ def _hash(path: Path) -> str:
 
 def _md5() -> "hashlib._Hash":
     return hashlib.md5(usedforsecurity=False)
-
-
-def _read_yaml(text: str) -> Any:
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except YAMLError:
-        return None
 
 
 def tell(looks: Iterator[tuple[str, list[Finding]]], say: Callable[[str], None]) -> bool:

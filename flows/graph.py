@@ -92,6 +92,33 @@ def _read_metrics(shown: Mapping[str, Any], revision: str = "") -> dict[tuple[st
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """What dvc.lock says of a stage: the MD5 of each dependency and result by path; of a folder it ends with .dir."""
+
+    deps: Mapping[str, str]
+    outs: Mapping[str, str]
+
+
+def read_recorded() -> dict[str, Recorded]:
+    """What dvc.lock says of each stage of the graph. Raises FlowError."""
+    try:
+        with Repo(_wait_for_lock=True) as repo:
+            return {
+                stage.addressing: Recorded(
+                    *({part.def_path: _md5(part) for part in p} for p in (stage.deps, stage.outs))
+                )
+                for stage in repo.index.stages
+            }
+    except DvcException as error:
+        raise FlowError(f"DVC cannot read dvc.lock: {error}") from error
+
+
+def _md5(part: Any) -> str:
+    """Of params, and of what was never built, empty."""
+    return str(part.hash_info.value or "") if part.hash_info.name == "md5" else ""
+
+
+@dataclass(frozen=True)
 class Storage:
     """Where DVC keeps results: its cache, and by name each remote's reach, which says what is wrong or nothing."""
 

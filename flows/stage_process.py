@@ -54,7 +54,7 @@ class StageProcesses:
             assert process.stdout is not None
             for line in read_lines(process.stdout):
                 lines.append(line)
-                if is_of_interest(line):
+                if is_of_interest(line) and not is_over.is_set():  # how it takes being ended is of none
                     tell(line)
             code = process.wait()
         finally:

@@ -51,7 +51,7 @@ def _edit(project: Project, path: str, old: str, new: str) -> None:
 
 
 def test_a_new_comment_is_recorded_and_nothing_runs(kept: Project) -> None:
-    _edit(kept, "vision/bridge.py", "import", "# a comment\nimport")
+    _edit(kept, "vision/bridge.py", "from collections", "# a comment\nfrom collections")
     code, said = _accept(kept, "align", "augment")
     assert (code, said) == (0, "recorded without running: align@ada, align@ben\n")
     assert kept.repro() == []
@@ -66,7 +66,7 @@ def test_code_that_does_something_else_is_refused_and_still_runs(kept: Project) 
 
 
 def test_what_is_not_code_alone_is_refused(kept: Project) -> None:
-    _edit(kept, "vision/bridge.py", "import", "# a comment\nimport")
+    _edit(kept, "vision/bridge.py", "from collections", "# a comment\nfrom collections")
     kept.write("edits/ben/tracks.csv", "clip_sha256,first_frame,end_frame,x,y,decision\n00,0,10,5,5,use\n")
     code, said = _accept(kept, "align@ben")
     assert code != 0
@@ -74,9 +74,16 @@ def test_what_is_not_code_alone_is_refused(kept: Project) -> None:
 
 
 def test_code_that_git_does_not_know_is_refused(kept: Project) -> None:
-    _edit(kept, "vision/bridge.py", "import", "# never committed\nimport")
+    _edit(kept, "vision/bridge.py", "from collections", "# never committed\nfrom collections")
     kept.repro()
     _edit(kept, "vision/bridge.py", "# never committed", "# another comment")
     code, said = _accept(kept, "align@ada")
     assert code != 0
     assert "git knows no version of vision/bridge.py" in said
+
+
+def test_code_that_is_no_python_is_refused_in_one_line(kept: Project) -> None:
+    _edit(kept, "vision/bridge.py", "from collections", "from from collections")
+    code, said = _accept(kept, "align@ada")
+    assert code != 0
+    assert said.startswith("error: align@ada: vision/bridge.py is no valid Python (line 3)")

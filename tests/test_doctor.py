@@ -1,12 +1,13 @@
 """The doctor: each thing that can be wrong is found, with a remedy, and a sound project gets a clean bill."""
 
 import os
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from flows.doctor import MIN_FREE_GB, check_lock, check_server, check_space, check_temporary, check_versions
+from flows.doctor import MIN_FREE_GB, check_server, check_space, check_temporary, check_versions
 from tests.project import Project
 
 
@@ -49,12 +50,14 @@ def test_a_missing_clip_and_an_empty_lock_file_are_found_together(project: Proje
 
 
 @pytest.mark.parametrize(
-    ("text", "what"), [("<<<<<<< HEAD\na: 1\n", "conflict"), ("a: [1\n", "cannot be read"), ("a: 1\n", None)]
+    ("text", "what"), [("<<<<<<< HEAD\na: 1\n", "conflict marks"), ("a: [1\n", "dvc.lock"), ("a: 1\n", "dvc.lock")]
 )
-def test_a_lock_file_that_cannot_be_used_is_found(tmp_path: Path, text: str, what: str | None) -> None:
-    (tmp_path / "dvc.lock").write_text(text)
-    found = list(check_lock(tmp_path / "dvc.lock"))
-    assert [what in finding.what for finding in found] == [True] if what else not found
+def test_a_lock_file_that_cannot_be_used_is_found(project: Project, text: str, what: str) -> None:
+    (project.root / "dvc.lock").write_text(text)
+    code, said = _examine(project)
+    assert code == 1
+    (found,) = re.findall(r"FOUND   dvc.lock\n +(.*)\n", said)
+    assert what in found
 
 
 def test_a_package_of_another_version_is_found() -> None:

@@ -16,7 +16,7 @@ from vision.mesh_regions import eyes_open, mouth_open, mouth_width
 
 EXPRESSION = ("yaw", "pitch", "left_eye_open", "right_eye_open", "mouth_open", "mouth_width")
 _RATIOS = (2, 3)  # columns that scale with the person: a narrow eye and a wide one close alike
-_SHIFTS = (1, 5)  # columns that differ by a constant of the person: the pitch measured of a long face is another
+_SHIFTS = (5,)  # columns that differ by the person's own constant
 _QUANTILES = (0.005, 0.995)  # of a person's measures: their range
 _BEYOND = 0.15  # how far past it an expression may lead, as a share of it
 
