@@ -33,7 +33,7 @@ test: $(READY)
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q --numprocesses 2 --dist loadfile
 
 # `make new-show ../myshow` works as well: the words after new-show are no targets then.
 ifeq (new-show,$(firstword $(MAKECMDGOALS)))
