@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from graphlib import TopologicalSorter
 from queue import Queue
 from typing import Any
@@ -26,6 +27,7 @@ from prefect.runtime import task_run
 from prefect.states import Completed, Failed
 
 from flows.artifacts import tell_run
+from flows.checkout import hold_checkout
 from flows.graph import Graph, read_graph
 from flows.outcome import Outcome
 from flows.server import ensure_server
@@ -60,15 +62,16 @@ def build(
     `jobs` stages run side by side, each tried `retries` times more and ended after its seconds in `timeouts` (by name:
     `train` or `train@ben_as_ada`).
     """
-    check_inputs()
-    graph = read_graph()
-    forced = {stage for name in only or graph.upstreams for stage in graph.find(name)} if force else set()
-    limits = {stage: seconds for name, seconds in (timeouts or {}).items() for stage in graph.find(name)}
-    selected = graph.select(only, downstream=downstream) if only else graph
-    run = _Run(selected, _Plan(frozenset(forced), pull, retries, limits))
-    with run.ended_processes():
-        run.submit_all(jobs)
-    return run.conclude()
+    with hold_checkout(partial(_say, "build")):
+        check_inputs()
+        graph = read_graph()
+        forced = {stage for name in only or graph.upstreams for stage in graph.find(name)} if force else set()
+        limits = {stage: seconds for name, seconds in (timeouts or {}).items() for stage in graph.find(name)}
+        selected = graph.select(only, downstream=downstream) if only else graph
+        run = _Run(selected, _Plan(frozenset(forced), pull, retries, limits))
+        with run.ended_processes():
+            run.submit_all(jobs)
+        return run.conclude()
 
 
 @dataclass(frozen=True)

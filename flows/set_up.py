@@ -1,0 +1,53 @@
+"""What a new Prefect server needs to serve this project: work pools, and the rule that ends runs that went silent.
+
+python -m flows.set_up      # for the server that PREFECT_API_URL names; a second time it changes nothing
+"""
+
+import asyncio
+from datetime import timedelta
+
+from flows import environment  # noqa: F401 (sets what Prefect reads when it is imported)
+
+# isort: split
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ChangeFlowRunState
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+
+POOLS = ("cpu", "gpu")
+SILENCE_S = 90  # three signs of life that did not come
+RULE = "a silent run has crashed"
+
+
+async def set_up_server() -> None:
+    """Make what is missing: the pools, which take one run at a time, and the rule."""
+    async with get_client() as client:
+        known = {pool.name for pool in await client.read_work_pools()}
+        for name in sorted(set(POOLS) - known):
+            await client.create_work_pool(WorkPoolCreate(name=name, type="process", concurrency_limit=1))
+        if not await client.find_automation(RULE):
+            await client.create_automation(make_rule())
+
+
+def make_rule() -> AutomationCore:
+    """A run whose process was killed says nothing any more: it is told Crashed, and does not stay Running for ever."""
+    ends = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
+    message = f"no sign of it for {SILENCE_S} s"
+    return AutomationCore(
+        name=RULE,
+        trigger=EventTrigger(
+            after={"prefect.flow-run.heartbeat"},
+            expect={"prefect.flow-run.heartbeat"} | ends,
+            match={"prefect.resource.id": ["prefect.flow-run.*"]},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            threshold=1,
+            within=timedelta(seconds=SILENCE_S),
+        ),
+        actions=[ChangeFlowRunState(name="Crashed", state=StateType.CRASHED, message=message, force=False)],
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(set_up_server())
