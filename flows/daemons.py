@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,20 +13,22 @@ GRACE_S = 10.0  # from the request to end to the kill
 
 
 def start_daemon(folder: Path, name: str, command: list[str], environment: Mapping[str, str]) -> int:
-    """Start `command` in a session of its own, its output in `folder`/name.log; its process number."""
+    """Start `command`, a program's path first, in a session of its own, its output in `folder`/name.log; its number."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{name}.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 (the command is our own)
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=dict(environment),
-            start_new_session=True,
-        )
+    pid = os.posix_spawn(
+        command[0],
+        command,
+        dict(environment),
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(folder / f"{name}.log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+    )
     with whole_file(folder / f"{name}.pid") as path:
-        path.write_text(f"{process.pid} {_started(process.pid) or '-'}\n")
-    return process.pid
+        path.write_text(f"{pid} {_started(pid) or '-'}\n")
+    return pid
 
 
 def is_running(folder: Path, name: str) -> bool:
