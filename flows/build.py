@@ -1,6 +1,7 @@
 """Build what params.yaml asks for: every stage of DVC's graph as a Prefect task, in order, side by side, retried.
 
-    python -m flows.build [STAGE ...] [--downstream] [--force] [--pull] [--jobs N] [--retries N] [--timeout STAGE=S]
+    python -m flows.build [STAGE ...] [--downstream] [--force] [--pull] [--push] [--jobs N] [--retries N]
+                          [--timeout STAGE=SECONDS]
 
 DVC owns what (graph, cache, lock file), Prefect owns when. `dvc repro` alone gives the same results.
 """
@@ -28,7 +29,7 @@ from prefect.states import Completed, Failed
 
 from flows.artifacts import tell_run
 from flows.checkout import hold_checkout
-from flows.graph import Graph, read_graph
+from flows.graph import Graph, push_results, read_graph
 from flows.outcome import Outcome
 from flows.server import ensure_server
 from flows.stage_process import StageError, StageProcesses, StageTimeoutError, Way
@@ -52,15 +53,17 @@ def build(
     downstream: bool = False,
     force: bool = False,
     pull: bool = False,
+    push: bool = False,
     jobs: int = JOBS,
     retries: int = 1,
     timeouts: dict[str, float] | None = None,
 ) -> State[Any]:
     """Bring the stages `only` (none: all) and what they need up to date, and with `downstream` what needs them.
 
-    `force` runs `only` in any case, on the first try; `pull` gets from the remote what a stage needs and only that;
-    `jobs` stages run side by side, each tried `retries` times more and ended after its seconds in `timeouts` (by name:
-    `train` or `train@ben_as_ada`).
+    `force` runs `only` in any case, on the first try; `pull` gets from the remote what a stage needs and only that, and
+    `push` gives it the results of a run that ended well, with DVC's record of runs (Restored elsewhere); `jobs` stages
+    run side by side, each tried `retries` times more and ended after its seconds in `timeouts` (by name: `train` or
+    `train@ben_as_ada`).
     """
     with hold_checkout(partial(_say, "build")):
         check_inputs()
@@ -71,7 +74,10 @@ def build(
         run = _Run(selected, _Plan(frozenset(forced), pull, retries, limits))
         with run.ended_processes():
             run.submit_all(jobs)
-        return run.conclude()
+        state = run.conclude()
+        if push and state.is_completed():
+            push_results()
+        return state
 
 
 @dataclass(frozen=True)
@@ -203,6 +209,7 @@ def _read_arguments() -> argparse.Namespace:
     parser.add_argument("--downstream", action="store_true", help="also what needs the stages named")
     parser.add_argument("--force", action="store_true", help="run the stages named (none: all) in any case")
     parser.add_argument("--pull", action="store_true", help="get from the remote what a stage needs, and only that")
+    parser.add_argument("--push", action="store_true", help="give the remote the results of a run that ended well")
     parser.add_argument("--jobs", type=int, default=JOBS, metavar="N", help="stages side by side")
     parser.add_argument("--retries", type=int, default=1, metavar="N", help="further tries of a stage that fails")
     parser.add_argument(
@@ -233,6 +240,7 @@ def main() -> None:
             downstream=arguments.downstream,
             force=arguments.force,
             pull=arguments.pull,
+            push=arguments.push,
             jobs=arguments.jobs,
             retries=arguments.retries,
             timeouts=dict(arguments.timeout),

@@ -91,6 +91,17 @@ def _read_metrics(shown: Mapping[str, Any], revision: str = "") -> dict[tuple[st
     }
 
 
+def push_results() -> None:
+    """Give the default remote this project's results and DVC's record of runs. Raises FlowError."""
+    try:
+        with Repo(_wait_for_lock=True) as repo:
+            repo.push(run_cache=True)
+            # DVC leaves out what git keeps (metrics); without them a run with such results is restored nowhere else.
+            repo.cloud.push({out.hash_info for out in repo.index.outs if not out.use_cache and out.hash_info})
+    except DvcException as error:
+        raise FlowError(f"the results could not be pushed: {error}; see dvc remote list") from error
+
+
 @dataclass(frozen=True)
 class Recorded:
     """What dvc.lock says of a stage: the MD5 of each dependency and result by path; of a folder it ends with .dir."""
