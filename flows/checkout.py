@@ -10,6 +10,7 @@ from flows.environment import WORK
 @contextmanager
 def hold_checkout(tell: Callable[[str], None]) -> Iterator[None]:
     """Hold the checkout for the block; `tell` is called once where another build holds it and must end first."""
+    WORK.mkdir(parents=True, exist_ok=True)
     with (WORK / "build.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,6 +1,7 @@
 """The flow: outcomes, retries, failures of one branch, and that no process outlives it. On a project of fakes."""
 
 import base64
+import fcntl
 import io
 import json
 import os
@@ -147,6 +148,25 @@ def test_a_stage_over_its_time_is_ended_and_named_and_its_dependents_are_not_rea
     assert not _is_alive(int((project.root / "pid").read_text()))
     assert project.read_runs().count("detect@ada") == 2, "the fixture's run and this one: no second try"
     assert re.search(r"detect@ada: took longer than its 6 s", lines[-1])
+
+
+def test_a_second_build_of_a_checkout_waits_for_the_first(project: Project, server: dict[str, str]) -> None:
+    (project.root / ".work").mkdir()
+    with (project.root / ".work/build.lock").open("a") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        second = subprocess.Popen(
+            [sys.executable, "-m", "flows.build"],
+            cwd=project.root,
+            env=os.environ | server,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert second.stdout is not None
+        assert "this one waits for it to end" in second.stdout.readline()
+        assert second.poll() is None
+    said = second.communicate(timeout=60)[0]
+    assert second.returncode == 0
+    assert ROW.findall(said)[0] == ("check", "Cached")
 
 
 def test_downstream_runs_what_needs_the_named_stage_too(project: Project, server: dict[str, str]) -> None:
