@@ -9,6 +9,7 @@ UnderstudyError
  ├── CheckpointError   (ValueError)    weights that are damaged, foreign or do not fit
  ├── TrainingError     (ArithmeticError)  training cannot go on
  ├── SizeError         (ValueError)    a result would be larger than params allow
+ ├── WorkerError       (RuntimeError)  processes that did a part of a stage's work died
  └── FlowError         (RuntimeError)  the graph of stages cannot be read or run
 """
 
@@ -51,6 +52,10 @@ class TrainingError(UnderstudyError, ArithmeticError):
 
 class SizeError(UnderstudyError, ValueError):
     """A result would be larger than params allow."""
+
+
+class WorkerError(UnderstudyError, RuntimeError):
+    """The processes that did a part of a stage's work died."""
 
 
 class FlowError(UnderstudyError, RuntimeError):

@@ -9,29 +9,29 @@ import pandas as pd
 
 from errors import FaceError, one_line_errors
 from stages.params import Align, pick, read_key, read_params
-from vision.alignment import Matrix, align_face, align_view, compose, estimate_pose, transform
+from stages.spread import spread
+from vision.alignment import Matrix, align_face, align_view, compose, estimate_pose
 from vision.bridge import TrackedFace, bridge_gaps
-from vision.crops import crop_picture, encode_png, measure_sharpness
+from vision.crops import crop_picture
 from vision.edits import Edit, find_edited, read_edits
 from vision.expression import measure_expression
+from vision.face_crops import Cutting, cut_faces
 from vision.faceset import FacesetWriter
-from vision.masks import draw_mask, face_outline
 from vision.people import Candidate, Look, Verdict, choose_person, describe_face
 from vision.proportions import fit_proportions
 from vision.tables import (
     DETECTIONS,
-    FACESET,
     FRAMES,
+    PARTS,
     SHOTS,
     TRACKS,
     TableWriter,
-    matrix,
     points,
     read_batches,
     read_table,
 )
 from vision.tracking import assign_tracks
-from vision.video_read import Frame, probe_clip, read_frames
+from vision.video_read import Part, probe_clip, read_frames
 from vision.whole import whole_folder
 
 MAX_GAP_S = 0.3  # of the detector, over which a track is followed and its landmarks interpolated
@@ -40,12 +40,12 @@ LOOKS, LOOK_PX, LOOK_COVERAGE = 12, 96, 0.6  # a track's look: sum over so many 
 Verdicts = dict[tuple[str, int], Verdict]
 Row = dict[str, Any]
 _WITHOUT_MESH = [column.name for column in DETECTIONS.columns if column.name != "mesh"]
-_SHARED = [c.name for c in FACESET.columns if c.name not in ("picture", "landmarks", "sharpness", "reason")]
 
 
 def align(
     clips: Path,
     shots: Path,
+    parts: Path,
     frames: Path,
     detections: Path,
     edits: Path,
@@ -61,13 +61,13 @@ def align(
     verdicts = _judge_tracks(clips, faces, params) | _judge_by_hand(faces, read_edits(edits))
     sampled = read_table(frames, FRAMES)
     own = _fit_own(detections, faces, sampled, verdicts, params.crop_px)
+    rows = _list_rows(clips, detections, faces, sampled, verdicts, own, params.crop_px)
     with TableWriter(tracks, TRACKS) as writer, whole_folder(faceset) as folder:
         crops = FacesetWriter(folder)
-        for clip, clip_frames in sampled.groupby("clip", sort=True):
-            clip_faces = _read_faces(detections, faces[faces["clip"] == clip])
-            max_gap = _max_gap(clips / str(clip))
-            rows = _make_rows(bridge_gaps(clip_faces, max_gap), clip_frames, verdicts, own, params.crop_px)
-            _write_clip(clips / str(clip), rows, clip_frames, writer, crops, params.crop_px)
+        plan = plan_crops(clips, read_table(parts, PARTS), _write_rows(rows, writer), sampled, params.crop_px)
+        for records in spread(cut_faces, plan):
+            for record in records:
+                crops.write(record)
         crops.close()
         if not crops.n_faces:
             raise FaceError(_describe_lack(clips, faces, verdicts))
@@ -168,74 +168,72 @@ def _read_faces(detections: Path, tracked: pd.DataFrame) -> Iterator[TrackedFace
                 yield TrackedFace(row.frame, track, "mesh", np.asarray(row.mesh, np.float32).reshape(-1, 3))
 
 
+def _list_rows(
+    clips: Path,
+    detections: Path,
+    faces: pd.DataFrame,
+    sampled: pd.DataFrame,
+    verdicts: Verdicts,
+    own: Matrix,
+    crop_px: int,
+) -> Iterator[Row]:
+    """All rows of the tracks table, in order of clips and frames."""
+    for clip, frames in sampled.groupby("clip", sort=True):
+        clip_faces = _read_faces(detections, faces[faces["clip"] == clip])
+        bridged = bridge_gaps(clip_faces, _max_gap(clips / str(clip)))
+        yield from _make_rows(bridged, frames, verdicts, own, crop_px)
+
+
 def _make_rows(
     faces: Iterator[TrackedFace], frames: pd.DataFrame, verdicts: Verdicts, own: Matrix, crop_px: int
-) -> Iterator[tuple[int, Row]]:
-    """(frame, row of the tracks table) for each face of a clip. `frames`: the clip's rows of the frames table.
+) -> Iterator[Row]:
+    """The row of the tracks table for each face of a clip. `frames`: the clip's rows of the frames table.
 
     `own`: the person's proportions, applied after every face's alignment.
     """
-    of_frame = frames.set_index("frame")
+    of_frame = {row.frame: row for row in frames.itertuples()}
     for face in faces:
-        frame = of_frame.loc[face.frame]
-        verdict = verdicts[frame["clip"], face.track]
+        frame = of_frame[face.frame]
+        verdict = verdicts[frame.clip, face.track]
         matrix = compose(own, align_face(face.landmarks, face.kind, crop_px))
         yaw, pitch, roll = estimate_pose(face.landmarks, face.kind)
-        yield (
-            face.frame,
-            {
-                **frame[["clip", "clip_sha256", "pts", "shot"]].to_dict(),
-                "frame": face.frame,
-                "track": face.track,
-                "is_used": verdict.is_used,
-                "reason": verdict.reason,
-                "is_bridged": face.is_bridged,
-                "kind": face.kind,
-                "landmarks": face.landmarks[:, :2].ravel(),
-                "frame_to_crop": matrix.ravel(),
-                "yaw": yaw,
-                "pitch": pitch,
-                "roll": roll,
-                **measure_expression(face.landmarks, face.kind),
-            },
-        )
+        yield {
+            **{name: getattr(frame, name) for name in ("clip", "clip_sha256", "frame", "pts", "shot")},
+            "track": face.track,
+            "is_used": verdict.is_used,
+            "reason": verdict.reason,
+            "is_bridged": face.is_bridged,
+            "kind": face.kind,
+            "landmarks": face.landmarks[:, :2].ravel(),
+            "frame_to_crop": matrix.ravel(),
+            "yaw": yaw,
+            "pitch": pitch,
+            "roll": roll,
+            **measure_expression(face.landmarks, face.kind),
+        }
 
 
-def _write_clip(
-    path: Path,
-    rows: Iterator[tuple[int, Row]],
-    frames: pd.DataFrame,
-    tracks: TableWriter,
-    crops: FacesetWriter,
-    crop_px: int,
-) -> None:
-    """Write a clip's rows of the tracks table, and the crops of its sampled frames; the clip is decoded once."""
-    sampled = set(frames.loc[frames["reason"] == "", "frame"])
+def _write_rows(rows: Iterator[Row], tracks: TableWriter) -> Iterator[Row]:
+    """Pass the rows on, each written."""
+    for row in rows:
+        tracks.write_rows([row])
+        yield row
+
+
+def plan_crops(
+    clips: Path, parts: pd.DataFrame, rows: Iterator[Row], sampled: pd.DataFrame, crop_px: int
+) -> Iterator[Cutting]:
+    """What the face set takes, part by part. `rows`: of the tracks table, in order of clips and frames."""
+    taken = set(sampled.loc[sampled["reason"] == "", ["clip", "frame"]].itertuples(index=False, name=None))
     waiting = next(rows, None)
-    for frame in read_frames(path):
-        of_frame: list[Row] = []
-        while waiting and waiting[0] == frame.index:
-            of_frame.append(waiting[1])
+    for part in parts.itertuples():
+        wanted: list[Row] = []
+        while waiting and waiting["clip"] == part.clip and waiting["frame"] < part.end_frame:
+            if waiting["is_used"] and not waiting["is_bridged"] and (part.clip, waiting["frame"]) in taken:
+                wanted.append(waiting)
             waiting = next(rows, None)
-        tracks.write_rows(of_frame)
-        if frame.index in sampled:
-            for row in of_frame:
-                if row["is_used"] and not row["is_bridged"]:
-                    crops.write(_make_face(frame, row, crop_px))
-
-
-def _make_face(frame: Frame, track: Row, crop_px: int) -> Row:
-    """The face set's record of a tracked face: its crop, and its landmarks in the crop's pixels."""
-    to_crop, kind = matrix(track["frame_to_crop"]), str(track["kind"])
-    crop = crop_picture(frame.to_rgb(), to_crop, crop_px)
-    outline = face_outline(points(track["landmarks"]), kind, to_crop, crop_px)
-    mask = draw_mask(transform(to_crop, outline), (crop_px, crop_px))
-    return {name: track[name] for name in _SHARED} | {
-        "picture": encode_png(crop),
-        "landmarks": transform(to_crop, points(track["landmarks"])).ravel(),
-        "sharpness": measure_sharpness(crop, mask),
-        "reason": "",
-    }
+        where = Part(part.first_frame, part.end_frame, part.first_pts)
+        yield Cutting(clips / part.clip, part.clip_sha256, where, tuple(wanted), crop_px)
 
 
 def _describe_lack(clips: Path, faces: pd.DataFrame, verdicts: Verdicts) -> str:
@@ -259,6 +257,7 @@ def main() -> None:
         align(
             clips=Path(pick(params.identities, "identities", key).clips),
             shots=Path(f"data/sample/{key}/shots.parquet"),
+            parts=Path(f"data/sample/{key}/parts.parquet"),
             frames=Path(f"data/sample/{key}/frames.parquet"),
             detections=Path(f"data/detect/{key}/detections.parquet"),
             edits=Path(f"edits/{key}/tracks.csv"),

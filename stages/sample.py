@@ -1,4 +1,5 @@
-"""Clips of one identity -> shots (cuts) and frames (each with why the face set may not use it), as Parquet tables.
+"""Clips of one identity -> shots (cuts), parts (that can be read on their own) and frames (each with why the face set
+may not use it), as Parquet tables.
 
 No pictures are written: later stages decode the clip. Times are exact fractions; sharpness and differences are in grey
 levels of luma with 8 bits.
@@ -6,10 +7,10 @@ levels of luma with 8 bits.
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,8 +18,9 @@ import numpy as np
 from errors import ParamsError, one_line_errors
 from stages.params import Sample, pick, read_key, read_params
 from vision.hashing import hash_file
+from vision.parts import PartFinder
 from vision.planes import Array
-from vision.tables import FRAMES, SHOTS, TableWriter, make_table
+from vision.tables import FRAMES, PARTS, SHOTS, TableWriter
 from vision.video_read import Frame, list_clips, probe_clip, read_frames
 
 SHARPNESS_LINES = 360
@@ -36,20 +38,23 @@ ROWS_PER_WRITE = 4096
 def sample(
     clips: Path,
     shots: Path,
+    parts: Path,
     frames: Path,
     interval_s: float,
     faceset: Literal["all"] | list[str],
     params: Sample,
 ) -> None:
-    """Write the tables of shots and frames of all clips in a folder. Raises ClipError, ParamsError."""
+    """Write the tables of shots, parts and frames of all clips in a folder. Raises ClipError, ParamsError."""
     paths = list_clips(clips)
     check_faceset(faceset, paths, clips)
-    with TableWriter(shots, SHOTS) as shot_writer, TableWriter(frames, FRAMES) as frame_writer:
+    with (
+        TableWriter(shots, SHOTS) as of_shots,
+        TableWriter(parts, PARTS) as of_parts,
+        TableWriter(frames, FRAMES) as of_frames,
+    ):
         for path in paths:
-            is_in_faceset = faceset == "all" or path.name in faceset
-            _sample_clip(
-                path, Picker(interval_s, params, is_in_faceset), Cuts(params.cut_threshold), shot_writer, frame_writer
-            )
+            picker = Picker(interval_s, params, faceset == "all" or path.name in faceset)
+            _sample_clip(path, picker, Cuts(params.cut_threshold), _Writers(of_shots, of_parts, of_frames))
 
 
 def check_faceset(faceset: Literal["all"] | list[str], clips: list[Path], folder: Path) -> None:
@@ -60,13 +65,21 @@ def check_faceset(faceset: Literal["all"] | list[str], clips: list[Path], folder
         raise ParamsError(f"faceset: there is no clip {unknown[0]!r} in {folder}; there are: {', '.join(names)}")
 
 
-def _sample_clip(clip: Path, picker: "Picker", cuts: "Cuts", shots: TableWriter, frames: TableWriter) -> None:
+class _Writers(NamedTuple):
+    shots: TableWriter
+    parts: TableWriter
+    frames: TableWriter
+
+
+def _sample_clip(clip: Path, picker: "Picker", cuts: "Cuts", writers: _Writers) -> None:
     info = probe_clip(clip)
+    parts = PartFinder(clip)
     key = {"clip": clip.name, "clip_sha256": hash_file(clip)}
     starts: list[int] = []
     rows: list[dict[str, object]] = []
     n_frames = n_used = 0
     for frame in read_frames(clip):
+        parts.see(frame)
         small = shrink_luma(frame)
         if cuts.is_cut(small):
             starts.append(frame.index)
@@ -74,10 +87,11 @@ def _sample_clip(clip: Path, picker: "Picker", cuts: "Cuts", shots: TableWriter,
         rows.append({**key, "frame": frame.index, "pts": frame.pts, "shot": len(starts) - 1, **row})
         n_frames, n_used = n_frames + 1, n_used + (not row["reason"])
         if len(rows) == ROWS_PER_WRITE:
-            frames.write(make_table(rows, FRAMES))
+            writers.frames.write_rows(rows)
             rows.clear()
-    frames.write(make_table(rows, FRAMES))
-    shots.write(make_table(list(_shot_rows(key, starts, n_frames)), SHOTS))
+    writers.frames.write_rows(rows)
+    writers.shots.write_rows(list(_shot_rows(key, starts, n_frames)))
+    writers.parts.write_rows([{**key, "part": index, **asdict(part)} for index, part in enumerate(parts.find())])
     print(f"{clip}: {n_frames} frames, {len(starts) - 1} cuts, {n_used} used")
     for note in info.notes:
         print(f"{clip}: note: {note}")
@@ -174,6 +188,7 @@ def main() -> None:
         sample(
             clips=Path(pick(params.identities, "identities", key).clips),
             shots=Path(f"data/sample/{key}/shots.parquet"),
+            parts=Path(f"data/sample/{key}/parts.parquet"),
             frames=Path(f"data/sample/{key}/frames.parquet"),
             interval_s=params.identities[key].interval_s,
             faceset=params.identities[key].faceset,

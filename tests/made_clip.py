@@ -12,7 +12,7 @@ from stages.params import Align
 from vision.alignment import canonical_landmarks
 from vision.edits import HEADER
 from vision.hashing import hash_file
-from vision.tables import DETECTIONS, FRAMES, SHOTS, make_table, write_table
+from vision.tables import DETECTIONS, FRAMES, PARTS, SHOTS, make_table, write_table
 from vision.video_write import VideoWriter, footage_format
 
 SIZE = (144, 192)
@@ -37,7 +37,7 @@ class Dots:
 
 
 def make_clip(folder: Path, name: str, faces: list[Dots], n_frames: int = 12) -> None:
-    """Write `folder/clips/name`, and in `folder` the tables shots, frames and detections (faces in their `frames`)."""
+    """Write `folder/clips/name`, and in `folder` the tables until detections (faces in their `frames`)."""
     path = folder / "clips" / name
     with VideoWriter(path, footage_format(SIZE, Fraction(25)), crf=4) as writer:
         for frame in range(n_frames):
@@ -45,6 +45,8 @@ def make_clip(folder: Path, name: str, faces: list[Dots], n_frames: int = 12) ->
     clip = {"clip": name, "clip_sha256": hash_file(path)}
     shot = clip | {"shot": 0, "first_frame": 0, "end_frame": n_frames}
     write_table(make_table([shot], SHOTS), folder / "shots.parquet", SHOTS)
+    part = clip | {"part": 0, "first_frame": 0, "end_frame": n_frames, "first_pts": 0}
+    write_table(make_table([part], PARTS), folder / "parts.parquet", PARTS)
     frames = [clip | {"frame": i, "pts": i, "shot": 0, "sharpness": 1.0, "difference": 1.0} for i in range(n_frames)]
     reasons = ["" if i % 2 == 0 else "interval" for i in range(n_frames)]
     rows = [row | {"reason": reason} for row, reason in zip(frames, reasons, strict=True)]
@@ -59,6 +61,7 @@ def align_clip(place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.
     align(
         clips=place / "clips",
         shots=place / "shots.parquet",
+        parts=place / "parts.parquet",
         frames=place / "frames.parquet",
         detections=place / "detections.parquet",
         edits=place / "tracks.csv",

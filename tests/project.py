@@ -58,7 +58,7 @@ def digest(path):
 inputs = [digest(Path(dep)) for dep in stage["data"]]
 for out in map(Path, stage["outs"]):
     params = stage["params"]
-    if out.name == "shots.parquet":  # as sample does: the interval does not move a cut
+    if out.name in ("shots.parquet", "parts.parquet"):  # as sample does: the interval does not move a cut
         params = {"sample": params["sample"]}
     known = [*inputs, json.dumps(params, sort_keys=True)]
     if out.name == "faceset" and stage["faceset"] != "all":  # as align does: other clips do not touch the face set

@@ -11,7 +11,7 @@ from tests.made_clip import COLORS, Dots, align_clip, make_clip
 from vision.alignment import canonical_landmarks
 from vision.crops import decode_png
 from vision.faceset import read_faceset
-from vision.tables import DETECTIONS, FRAMES, SHOTS, TRACKS, read_table, write_table
+from vision.tables import DETECTIONS, FRAMES, PARTS, SHOTS, TRACKS, read_table, write_table
 
 ALL = tuple(range(12))
 PERSON = Dots(ALL, 20, 10)
@@ -80,7 +80,7 @@ def test_a_clip_outside_the_face_set_changes_no_crop_of_the_others(tmp_path: Pat
         make_clip(place, "a.mp4", [PERSON])
     make_clip(other, "b.mp4", [PERSON])
     (both / "clips" / "b.mp4").write_bytes((other / "clips" / "b.mp4").read_bytes())
-    for name, table in (("shots", SHOTS), ("frames", FRAMES), ("detections", DETECTIONS)):
+    for name, table in (("shots", SHOTS), ("parts", PARTS), ("frames", FRAMES), ("detections", DETECTIONS)):
         added = read_table(other / f"{name}.parquet", table)
         if name == "frames":
             added["reason"] = "not in face set"

@@ -14,13 +14,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import models.face_search
 import stages.detect
 from errors import ClipError, FaceError
 from models.mtcnn import Detection
 from stages.detect import detect
 from stages.params import Detect
 from vision.hashing import hash_file
-from vision.tables import DETECTIONS, SHOTS, make_table, points, read_table, write_table
+from vision.tables import DETECTIONS, PARTS, make_table, points, read_table, write_table
+from vision.video_read import Part
 from vision.video_write import VideoWriter, footage_format
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,8 +44,8 @@ class Person:
         return self.root / "clips/ada"
 
     @property
-    def shots(self) -> Path:
-        return self.root / "data/sample/ada/shots.parquet"
+    def parts(self) -> Path:
+        return self.root / "data/sample/ada/parts.parquet"
 
     @property
     def detections(self) -> Path:
@@ -55,16 +57,18 @@ class Person:
             for index, picture in enumerate(pictures):
                 writer.write_rgb(picture, index + 2 * (index > 2))  # a gap of time before the fourth frame
 
-    def sample(self, n_frames: int = 6) -> None:
-        """Write the table of shots that sample would."""
+    def sample(self, n_frames: int = 6, part_frames: int = 100) -> None:
+        """Write the table of parts that sample would."""
         rows: list[dict[str, object]] = [
-            {"clip": path.name, "clip_sha256": hash_file(path), "shot": 0, "first_frame": 0, "end_frame": n_frames}
+            {"clip": path.name, "clip_sha256": hash_file(path), "part": first // part_frames}
+            | {"first_frame": first, "end_frame": min(first + part_frames, n_frames), "first_pts": 40 * first}
             for path in sorted(self.clips.iterdir())
+            for first in range(0, n_frames, part_frames)
         ]
-        write_table(make_table(rows, SHOTS), self.shots, SHOTS)
+        write_table(make_table(rows, PARTS), self.parts, PARTS)
 
     def detect(self, **changes: object) -> pd.DataFrame:
-        detect(self.clips, self.shots, self.detections, PARAMS.model_copy(update=changes))
+        detect(self.clips, self.parts, self.detections, PARAMS.model_copy(update=changes))
         return read_table(self.detections, DETECTIONS)
 
 
@@ -102,11 +106,11 @@ def test_every_frame_with_a_face_has_a_row_with_its_time_place_and_mesh(sitter: 
 @needs_footage
 def test_the_faces_of_a_frame_are_counted_by_falling_confidence_and_clips_follow_by_name(sitter: Person) -> None:
     four = cv2.resize(read_still("multi_four.png"), (360, 288), interpolation=cv2.INTER_AREA)
-    sitter.add_clip("a_group.mp4", [four, four])
+    sitter.add_clip("a_group.mp4", [four] * 6)
     sitter.sample()
     table = sitter.detect(landmarks="five", min_face_ratio=0.15)
-    assert table["clip"].tolist() == ["a_group.mp4"] * 8 + ["take1.mp4"] * 4
-    assert table["face"].tolist() == [0, 1, 2, 3] * 2 + [0] * 4
+    assert table["clip"].tolist() == ["a_group.mp4"] * 24 + ["take1.mp4"] * 4
+    assert table["face"].tolist() == [0, 1, 2, 3] * 6 + [0] * 4
     assert (table["confidence"].diff()[[1, 2, 3, 5, 6, 7]] <= 0).all()
 
 
@@ -151,18 +155,16 @@ def test_the_command_writes_the_table_of_the_identity_it_is_called_for(sitter: P
     done = subprocess.run(command, cwd=sitter.root, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert len(read_table(sitter.detections, DETECTIONS)) == 4
-    sitter.shots.unlink()
+    sitter.parts.unlink()
     done = subprocess.run(command, cwd=sitter.root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith("error: data/sample/ada/shots.parquet: ")
+    assert done.stderr.startswith("error: data/sample/ada/parts.parquet: ")
 
 
 def test_a_clip_that_changed_since_sample_is_refused(faked: Person) -> None:
     (faked.clips / "take1.mp4").write_bytes(b"other frames")
-    with pytest.raises(
-        ClipError, match=r"take1\.mp4: changed since .*shots\.parquet was written; run sample@ada again"
-    ):
+    with pytest.raises(ClipError, match=r"take1\.mp4: is not the clip that .*; run sample@ada again"):
         faked.detect()
 
 
@@ -177,8 +179,8 @@ def test_other_clips_than_sample_saw_are_refused(faked: Person, change: str) -> 
 
 
 def test_the_packages_engine_fills_the_same_table(faked: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages.detect, "PackageDetector", FakeDetector)
-    monkeypatch.setattr(stages.detect, "FaceDetector", None)
+    monkeypatch.setattr(models.face_search, "PackageDetector", FakeDetector)
+    monkeypatch.setattr(models.face_search, "FaceDetector", None)
     table = faked.detect(engine="mtcnn", landmarks="five")
     assert len(table) == 100
     assert table.loc[7, ["x1", "y1", "x2", "y2"]].tolist() == FACE.box.tolist()
@@ -196,11 +198,12 @@ def test_progress_is_a_line_for_each_clip_and_for_every_few_seconds(
     faked: Person, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faked.detect(landmarks="five")
-    (line,) = capsys.readouterr().out.splitlines()
-    assert line.startswith("detect: take1.mp4: 100 of 100 frames, ")
+    assert capsys.readouterr().out == "detect: take1.mp4: 100 faces in 100 frames\n"
     monkeypatch.setattr(stages.detect, "PROGRESS_S", 0)
+    faked.sample(n_frames=100, part_frames=30)
     faked.detect(landmarks="five")
-    assert len(capsys.readouterr().out.splitlines()) == 25
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[0] for line in lines[:-1]] == [f"detect: take1.mp4: {n} frames" for n in (30, 60, 90, 100)]
 
 
 class FakeFrame:
@@ -241,12 +244,13 @@ class FakeDetector:
 def faked(person: Person, monkeypatch: pytest.MonkeyPatch) -> Person:
     """With a clip that is no video: frames and faces are made up."""
 
-    def read_frames(_: Path) -> Iterator[FakeFrame]:
-        return (FakeFrame(index) for index in range(100))
+    def read_frames(_: Path, part: Part) -> Iterator[FakeFrame]:
+        return (FakeFrame(index) for index in range(part.first_frame, part.end_frame))
 
+    models.face_search._make_detector.cache_clear()
     FakeFrame.n_made = FakeFrame.n_alive = FakeFrame.most_alive = 0
-    monkeypatch.setattr(stages.detect, "read_frames", read_frames)
-    monkeypatch.setattr(stages.detect, "FaceDetector", FakeDetector)
+    monkeypatch.setattr(models.face_search, "read_frames", read_frames)
+    monkeypatch.setattr(models.face_search, "FaceDetector", FakeDetector)
     person.clips.mkdir(parents=True)
     (person.clips / "take1.mp4").write_bytes(b"frames")
     person.sample(n_frames=100)

@@ -46,7 +46,8 @@ def _sample(
     folder: Path, interval_s: float = 0.0, faceset: Literal["all"] | list[str] = "all", params: Sample = PARAMS
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     out = folder.parent / "out"
-    sample(folder, out / "shots.parquet", out / "frames.parquet", interval_s, faceset, params)
+    shots, parts, frames = (out / f"{name}.parquet" for name in ("shots", "parts", "frames"))
+    sample(folder, shots, parts, frames, interval_s, faceset, params)
     return read_table(out / "shots.parquet", SHOTS), read_table(out / "frames.parquet", FRAMES)
 
 

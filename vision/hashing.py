@@ -1,6 +1,7 @@
 """SHA-256 of files and of pictures."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,18 @@ def hash_file(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise ClipError(f"{path}: cannot be read ({error.strerror}); mend the path or its permissions") from error
+
+
+def check_clip(path: Path, sha256: str, remedy: str) -> None:
+    """Raise ClipError, with the `remedy`, where a clip is not the one of this hash; a process hashes each clip once."""
+    found = path.stat() if path.exists() else None
+    if found is None or _hash_known(path, found.st_size, found.st_mtime_ns) != sha256:
+        raise ClipError(f"{path}: is not the clip that the tables were made from; {remedy}")
+
+
+@lru_cache
+def _hash_known(path: Path, _size: int, _mtime_ns: int) -> str:
+    return hash_file(path)
 
 
 def hash_picture(planes: tuple[Array, ...]) -> str:

@@ -75,6 +75,16 @@ SHOTS = Table(
         Column("end_frame", pa.int64(), "one past its last frame"),
     ),
 )
+PARTS = Table(
+    "parts",
+    (
+        *_CLIP,
+        Column("part", pa.int64(), "index in the clip, from 0"),
+        Column("first_frame", pa.int64(), "first frame of the part, a key frame"),
+        Column("end_frame", pa.int64(), "one past its last frame"),
+        Column("first_pts", pa.int64(), "time stamp of the first frame, in units of the clip's time base"),
+    ),
+)
 FRAMES = Table(
     "frames",
     (

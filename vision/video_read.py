@@ -20,7 +20,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, dropwhile, islice
 from pathlib import Path
 from typing import Any
 
@@ -82,17 +82,30 @@ class ClipInfo(VideoFormat):
 
 @dataclass(frozen=True)
 class Frame:
-    """One upright picture: its index in order of presentation, time stamp and duration (None: unknown), planes."""
+    """One upright picture: its index in order of presentation, time stamp and duration (None: unknown), planes.
+
+    `is_key`: it is coded without reference to others, so that a part of the clip may begin with it.
+    """
 
     index: int
     pts: int
     duration: int | None
     planes: Planes
     layout: Layout
+    is_key: bool
 
     def to_rgb(self) -> Array:
         """The picture as RGB uint8 (H, W, 3), by its own matrix and range."""
         return planes_to_rgb(self.planes, self.layout)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some frames of a clip, from a key frame on: indices from `first_frame` up to, not with, `end_frame`."""
+
+    first_frame: int
+    end_frame: int
+    first_pts: int
 
 
 def list_clips(folder: Path) -> list[Path]:
@@ -133,24 +146,60 @@ def probe_clip(path: Path) -> ClipInfo:
         return _describe(container, stream, first, path)
 
 
-def read_frames(path: Path) -> Iterator[Frame]:
-    """The frames of a clip in order of presentation, one at a time. Raises ClipError, for damage when it is reached."""
+def read_frames(path: Path, part: Part | None = None) -> Iterator[Frame]:
+    """The frames of a clip, or of a part of it, in order of presentation, one at a time.
+
+    Raises ClipError, for damage when it is reached, and where the clip cannot be read from the part's first frame on.
+    """
     with open_clip(path) as container:
         stream = _pick_stream(container, path)
-        pictures = _Decoder(container, stream, path).pictures()
+        pictures = _find_pictures(container, stream, path, part)
         first = next(pictures)
         info = _describe(container, stream, first, path)
         orientation = _read_orientation(first, path)
         shape = _shape(first)
         last_pts: int | None = None
-        for index, picture in enumerate(chain([first], pictures)):
+        for index, picture in enumerate(chain([first], pictures), part.first_frame if part else 0):
             where = f"{path}: frame {index}"
             if _shape(picture) != shape:
                 raise ClipError(f"{where}: changes from {_show(shape)} to {_show(_shape(picture))}; cut the clip there")
             pts = _check_pts(_read_pts(container, picture, index, info), last_pts, where)
             last_pts = pts
             planes = _read_planes(picture, orientation, info.layout)
-            yield Frame(index, pts, picture.duration or None, planes, info.layout)
+            yield Frame(index, pts, picture.duration or None, planes, info.layout, bool(picture.key_frame))
+
+
+def _find_pictures(container: Any, stream: Any, path: Path, part: Part | None) -> Iterator[Any]:
+    """The decoded pictures of a clip, or of exactly a part of it."""
+    if part is None:
+        yield from _Decoder(container, stream, path).pictures()
+        return
+    n_read, n_wanted = 0, part.end_frame - part.first_frame
+    for picture in islice(_find_start(container, stream, path, part), n_wanted):
+        yield picture
+        n_read += 1
+    if n_read < n_wanted:
+        raise _no_part(path, part)
+
+
+def _find_start(container: Any, stream: Any, path: Path, part: Part) -> Iterator[Any]:
+    """The decoded pictures from the first of a part on. Raises ClipError where the clip does not lead there."""
+    if not part.first_frame:
+        return _Decoder(container, stream, path, is_whole=False).pictures()
+    try:
+        container.seek(part.first_pts, stream=stream)
+    except av.FFmpegError as error:
+        raise _no_part(path, part) from error
+    pictures = _Decoder(container, stream, path, is_whole=False).pictures()
+    later = dropwhile(lambda picture: picture.pts is not None and picture.pts < part.first_pts, pictures)
+    first = next(later, None)
+    if first is None or first.pts != part.first_pts:
+        raise _no_part(path, part)
+    return chain([first], later)
+
+
+def _no_part(path: Path, part: Part) -> ClipError:
+    return ClipError(f"{path}: cannot be read from frame {part.first_frame} on; remux the clip, for example to MP4")
 
 
 def _check_file(path: Path) -> None:
@@ -190,12 +239,13 @@ def _check_size(width: int, height: int, path: Path) -> None:
 
 
 class _Decoder:
-    """Decodes one stream and stops at the first damage."""
+    """Decodes one stream and stops at the first damage. `is_whole`: from its first frame on."""
 
-    def __init__(self, container: Any, stream: Any, path: Path) -> None:
+    def __init__(self, container: Any, stream: Any, path: Path, *, is_whole: bool = True) -> None:
         self._container = container
         self._stream = stream
         self._path = path
+        self._is_whole = is_whole
         self._packets = container.demux(stream)
         self._n_packets = 0
         self._n_frames = 0
@@ -241,7 +291,7 @@ class _Decoder:
         declared = self._stream.frames
         if not self._n_frames:
             raise ClipError(f"{self._path}: holds no frame that can be decoded; copy or export the clip again")
-        if self._n_packets < declared and self._ends_early():
+        if self._is_whole and self._n_packets < declared and self._ends_early():
             raise self._damage(f"the file ends here, but declares {declared} frames")
         if self._container.format.name == "mpegts" and all(self._container.size % size for size in TS_PACKET_SIZES):
             raise self._damage("the file ends here, in the middle of a packet")

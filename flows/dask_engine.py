@@ -1,0 +1,111 @@
+"""The engine `dask:tcp://HOST:PORT`: items over the workers of a Dask scheduler. Only this module imports Dask.
+
+    dask scheduler --host 127.0.0.1 --port 8786
+    PYTHONPATH=. dask worker tcp://127.0.0.1:8786 --nthreads 1 --nworkers 2        # in each machine's own checkout
+
+Who reaches a scheduler can run code on its workers: listen on an address of a closed network, or use Dask's TLS.
+A worker must have the same code, libraries and clips; what differs is refused by name. It does one item at a time.
+"""
+
+import hashlib
+import os
+import socket
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import distributions
+from itertools import islice
+from typing import Any, TypeVar
+
+from distributed import Client, Future, KilledWorker, wait
+
+from errors import FlowError, WorkerError
+from flows.environment import ROOT
+
+CONNECT_S = 10
+NO_WORKER_S = 60  # after which a scheduler without any worker ends the stage
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def _fingerprint() -> str:
+    """One hash of this checkout's code and of the installed versions, as they are when this module is imported."""
+    modules = (file for top in ("vision", "models", "stages") for file in sorted((ROOT / top).rglob("*.py")))
+    files = [ROOT / "errors.py", *modules]
+    versions = sorted(f"{found.name}=={found.version}" for found in distributions())
+    texts = [str(file.relative_to(ROOT)).encode() + file.read_bytes() for file in files]
+    return hashlib.sha256(b"\0".join([*texts, *(version.encode() for version in versions)])).hexdigest()
+
+
+CODE = _fingerprint()
+
+
+def spread_over_dask(work: Callable[[Item], Result], items: Iterable[Item], address: str) -> Iterator[Result]:
+    """The results in order of the items; at most twice as many items as workers are on their way. Raises FlowError."""
+    try:
+        client = Client(address, timeout=CONNECT_S)
+    except (OSError, ValueError) as error:
+        raise FlowError(f"no Dask scheduler answers at {address}; start it, or unset UNDERSTUDY_ENGINE") from error
+    with client:
+        coming = iter(items)
+        waiting: deque[tuple[Item, Future[Result]]] = deque()
+        while True:
+            for item in islice(coming, max(0, 2 * _count_workers(client) + 2 - len(waiting))):
+                waiting.append((item, _submit(client, work, item)))
+            if not waiting:
+                return
+            item, future = waiting.popleft()
+            try:
+                yield _await(client, future)
+            except KilledWorker:
+                wait([later for _, later in waiting])
+                yield _do_alone(client, work, item)
+
+
+def _submit(client: Client, work: Callable[[Item], Result], item: Item) -> "Future[Result]":
+    return client.submit(_do, work, item, CODE, key=f"{work.__name__}-{uuid.uuid4().hex}", pure=False)
+
+
+def _do(work: Callable[[Item], Result], item: Item, code: str) -> Result:
+    """On a worker: the work, in its own checkout. Raises FlowError where that is not the stage's."""
+    if code != CODE:
+        raise FlowError(
+            f"the worker on {socket.gethostname()} has other code or libraries than this checkout; bring it up to date "
+            "and start it again"
+        )
+    os.chdir(ROOT)
+    return work(item)
+
+
+def _await(client: Client, future: "Future[Any]") -> Any:
+    """A future's result. Raises KilledWorker, FlowError where all workers have gone for good."""
+    idle_s = 0
+    while not future.done():
+        try:
+            wait(future, timeout=1)
+        except TimeoutError:
+            idle_s = 0 if _count_workers(client) else idle_s + 1
+            if idle_s >= NO_WORKER_S:
+                raise FlowError(f"no Dask worker is left ({client}); start one") from None
+    return future.result()
+
+
+def _do_alone(client: Client, work: Callable[[Item], Result], item: Item) -> Result:
+    """An item over which workers died once more, with no other beside it: it may have been another's fault."""
+    try:
+        result: Result = _await(client, _submit(client, work, item))
+    except KilledWorker as error:
+        raise WorkerError(
+            f"{item}: the Dask workers die over it (killed, or out of memory); look at this part with "
+            "UNDERSTUDY_ENGINE=serial"
+        ) from error
+    return result
+
+
+def _count_workers(client: Client) -> int:
+    """How many workers there are. Raises FlowError for one that would do several items at a time."""
+    workers: dict[str, Any] = client.scheduler_info(n_workers=-1)["workers"]
+    for name, worker in workers.items():
+        if worker["nthreads"] != 1:
+            raise FlowError(f"the Dask worker {name} has {worker['nthreads']} threads; start it with --nthreads 1")
+    return len(workers)
