@@ -13,8 +13,9 @@ from stages.augment import RIM_RATIO, augment, split_by_time
 from stages.params import Augment
 from vision.alignment import canonical_landmarks
 from vision.crops import encode_png
+from vision.expression import EXPRESSION
 from vision.faceset import FacesetWriter
-from vision.packed import FACE, open_packed, stored_px
+from vision.packed import FACE, open_expressions, open_packed, stored_px
 from vision.tables import FACES, FACESET, POSE, make_table, read_table
 
 PARAMS = {
@@ -83,6 +84,19 @@ def test_each_face_stands_in_its_row_first_as_it_is_then_changed(tmp_path: Path)
         assert np.abs(first[..., :3] - plain[..., :3]).max() > 0
         assert np.abs(first[..., :3] - second[..., :3]).max() > 0
         assert np.array_equal(first[..., 3], plain[..., 3])
+
+
+def test_each_row_has_the_expression_of_its_face(tmp_path: Path) -> None:
+    rows = [record(frame) | {"mouth_open": frame / 100, "yaw": -frame} for frame in range(20)]
+    write_faceset(tmp_path / "faceset", rows[::-1])  # as the table sorts them, not as they come
+    augment(tmp_path / "faceset", tmp_path / "out", Augment.model_validate(PARAMS), 1)
+    for split, variants in (("train", 3), ("validation", 1)):
+        faces = open_packed(tmp_path / "out" / f"{split}.npy")
+        expressions = open_expressions(tmp_path / "out" / f"{split}-expressions.npy", len(faces))
+        plain = faces[::variants, ..., 1].reshape(-1, faces[0, ..., 1].size)
+        frames = np.repeat((plain.mean(1) - 80) / 5, variants)
+        np.testing.assert_allclose(expressions[:, EXPRESSION.index("mouth_open")], frames / 100, atol=1e-6)
+        np.testing.assert_allclose(expressions[:, EXPRESSION.index("yaw")], -frames, atol=1e-6)
 
 
 def test_the_mask_is_the_face_inside_the_view(tmp_path: Path) -> None:

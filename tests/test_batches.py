@@ -63,6 +63,17 @@ def test_a_face_is_drawn_as_often_as_the_list_of_draws_says(tmp_path: Path) -> N
     assert pairs.steps_per_epoch == 2
 
 
+def test_what_codes_are_fitted_to_is_drawn_as_training_draws_faces_and_expressions_together(tmp_path: Path) -> None:
+    folders = {role: write_packed(tmp_path / role, 7, 9) for role in ("source", "target")}
+    for folder in folders.values():
+        np.save(folder / "train-expressions.npy", np.arange(7, dtype=np.float32)[:, None].repeat(6, 1))
+    np.save(folders["source"] / "draws.npy", np.array([0, 1, 5, 5, 5, 5]))
+    picked = FacePairs(folders, batch=4, seed=3).pick_drawn(3)  # type: ignore[arg-type]
+    assert picked["source"].faces[:, 0, 0, 0].tolist() == [0, 5, 5]
+    for sample in picked.values():
+        assert sample.expressions[:, 0].tolist() == sample.faces[:, 0, 0, 0].tolist()
+
+
 @pytest.mark.parametrize("draws", [np.array([0, 7]), np.array([-1]), np.array([], np.int64), np.array([0.5])])
 def test_draws_that_are_no_rows_of_the_faces_are_refused_by_name(tmp_path: Path, draws: np.ndarray) -> None:
     np.save(tmp_path / "draws.npy", draws)

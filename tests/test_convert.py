@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from errors import FaceError
 from models.autoencoder import ROLES, build_autoencoder
@@ -12,8 +13,9 @@ from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from stages.convert import convert
 from stages.params import Blend, Convert
 from tests.made_clip import Dots, align_clip, make_clip
+from vision.expression import EXPRESSION
 from vision.hashing import hash_picture
-from vision.tables import CONVERSIONS, read_table
+from vision.tables import CONVERSIONS, TRACKS, read_table, write_table
 from vision.video_read import read_frames
 
 BLEND = Blend(color_transfer="none", erosion_ratio=0.02, feather_ratio=0.04, detail=0.0, carry_ratio=0.5)
@@ -89,6 +91,30 @@ def test_outside_the_face_nothing_changes_and_inside_it_is_replaced(take: Path, 
 def test_the_size_of_batches_does_not_show(take: Path, tmp_path: Path) -> None:
     records = [run(take, tmp_path / str(n), batch_frames=n)["picture_sha256"].tolist() for n in (1, 7)]
     assert records[0] == records[1]
+
+
+def test_the_measured_expression_decides_the_swap(take: Path, tmp_path: Path) -> None:
+    info = CheckpointInfo("small", 32, 0.25, 0.75, 128, 1)
+    model = build_autoencoder("small", 32, 0.25, 1)
+    rng = np.random.default_rng(3)
+    expressions = rng.normal(0, 1, (64, 6)).astype(np.float32)
+    directions = torch.from_numpy(rng.normal(0, 2, (6, model.encoder(torch.zeros(1, 3, 32, 32)).shape[1])))
+    for role in ROLES:
+        model.coder(role).fit(expressions, torch.from_numpy(expressions).double() @ directions)
+    gray = np.full((32, 32, 3), 128, np.uint8)
+    save_checkpoint(tmp_path / "c.safetensors", Checkpoint(model, info, dict.fromkeys(ROLES, gray)))
+    made = {}
+    for opening in (-1.0, 1.0):
+        table = read_table(take / "tracks.parquet", TRACKS).assign(**dict.fromkeys(EXPRESSION, np.float32(opening)))
+        write_table(table, tmp_path / "tracks.parquet", TRACKS)
+        place = tmp_path / str(opening)
+        place.mkdir()
+        (place / "clips").symlink_to(take / "clips")
+        for name in ("tracks.parquet", "c.safetensors"):
+            (place / name).symlink_to(tmp_path / name)
+        made[opening] = run(place, place)["picture_sha256"]
+    is_other = made[-1.0] != made[1.0]
+    assert is_other.to_numpy().nonzero()[0].tolist() == list(SEEN)
 
 
 def test_a_frame_without_a_face_fails_where_params_say_so_and_leaves_nothing(take: Path, tmp_path: Path) -> None:

@@ -15,8 +15,12 @@ import torch
 from safetensors.torch import load_file
 
 from errors import TrainingError
+from models.checkpoint import load_checkpoint
+from models.tensors import to_tensor
+from models.warp import cut_views
 from stages.params import Train
 from stages.train import train
+from vision.packed import view_ratio
 
 ROOT = Path(__file__).resolve().parent.parent
 PHASE = {
@@ -108,6 +112,19 @@ def test_training_learns_and_says_how_well(people: Path, tmp_path: Path) -> None
     assert [int(line.split(",")[0]) for line in curve[1:]] == list(range(4, 61, 4))
     assert float(curve[-1].split(",")[1]) < float(curve[1].split(",")[1])
     assert (tmp_path / "many" / "work" / "preview.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_the_checkpoint_knows_what_each_person_s_expression_does_to_the_code(people: Path, tmp_path: Path) -> None:
+    run(people, tmp_path, phases=[PHASE | {"steps": 40}])
+    model = load_checkpoint(tmp_path / "out" / "checkpoint.safetensors").model
+    for role, name in (("source", "ben"), ("target", "ada")):
+        faces = to_tensor(np.load(people / name / "validation.npy"))
+        views = cut_views(faces, view_ratio(), 32)[:, :3]
+        with torch.inference_mode():
+            codes = model.encoder(views)
+            told = model.coder(role)(np.load(people / name / "validation-expressions.npy"))  # type: ignore[arg-type]
+        spread = (codes - codes.mean(0)).square().mean()
+        assert (codes - told).square().mean() < 0.5 * spread, f"{role}: the expression tells nothing of the code"
 
 
 def test_longer_phases_and_more_phases_go_on_with_the_result_of_an_undisturbed_run(
