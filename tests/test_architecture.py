@@ -15,7 +15,7 @@ DOORS = {
     "av": {"vision/video_read.py", "vision/video_write.py"},
     "c2pa": {"trust/credentials.py"},
     "dask": {"flows/"},
-    "dvc": {"flows/graph.py"},
+    "dvc": {"flows/graph.py", "flows/grid.py"},
     "mediapipe": {"vision/mesh.py"},
     "prefect": {"flows/"},
     "pydantic": {"stages/params.py"},
