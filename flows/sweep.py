@@ -2,7 +2,8 @@
 
     python -m flows.sweep NAME=V1,V2 [NAME=V1,V2 ...] [STAGE ...] [--jobs N]
 
-Every combination starts from the last commit, in a folder of its own: the checkout stays as it is and can be worked in.
+Every combination starts from the last commit, in a folder of its own: the checkout stays as it is and can be worked in
+(but a build of it waits for the end). Training starts anew, for its resumable states are the checkout's own.
 One that fails leaves the others. Run again, a sweep restores what is known and runs the rest.
 """
 
@@ -105,8 +106,10 @@ class _Run:
         for combination in grid:
             free.get()
             self._submit(combination, free)
+        for _ in range(jobs):
+            free.get()
         for future in self._futures.values():
-            future.wait()
+            future.wait()  # it has ended; without this its state may be read from the server
 
     def conclude(self) -> State[Any]:
         """Print the table; the flow's own state."""

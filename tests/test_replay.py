@@ -54,9 +54,10 @@ def _edit(project: Project, path: str, old: str, new: str) -> None:
 def test_code_that_makes_the_same_of_a_sample_is_recorded_and_other_code_is_refused_by_its_result(
     real: Project,
 ) -> None:
-    _edit(real, "vision/bridge.py", "1 < face.frame - before.frame <= max_gap + 1", "_is_gap(before, face, max_gap)")
-    gap = "def _is_gap(a, b, max_gap):\n    return b.frame - a.frame in range(2, max_gap + 2)\n"
-    _edit(real, "vision/bridge.py", "def _between", f"{gap}\n\ndef _between")
+    _edit(real, "vision/bridge.py", "1 < face.frame - before.frame <= max_gap + 1", "is_gap(before, face, max_gap)")
+    _edit(real, "vision/bridge.py", "\n\n@dataclass", "\nfrom vision.gaps import is_gap\n\n@dataclass")
+    real.write("vision/gaps.py", "def is_gap(a, b, max_gap):\n    return b.frame - a.frame in range(2, max_gap + 2)\n")
+    _edit(real, "dvc.yaml", "- vision/bridge.py\n", "- vision/bridge.py\n        - vision/gaps.py\n")
     code, said = _accept(real, "align@ada")
     assert code != 0
     assert said[-1].startswith("error: align@ada: vision/bridge.py does something else")
