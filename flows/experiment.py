@@ -1,7 +1,7 @@
 """One experiment of DVC in a clone of its own: nothing of the checkout is touched, and nothing is shared but the cache.
 
-`dvc exp run --temp` in the checkout itself writes its settings into params.yaml for a moment, then resets the work tree,
-and starts from whatever a person has edited meanwhile. In a clone of a commit nobody meets that.
+`dvc exp run --temp` in the checkout itself writes its settings into params.yaml for a moment, then resets the work
+tree, and starts from whatever a person has edited meanwhile. In a clone of a commit nobody meets that.
 """
 
 import configparser
