@@ -1,7 +1,7 @@
-"""The graph of stages as DVC reads it from dvc.yaml: the only door to DVC's own code."""
+"""The graph of stages as DVC reads it from dvc.yaml: with grid.py the only door to DVC's own code."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,14 @@ from errors import FlowError
 
 @dataclass(frozen=True)
 class Graph:
-    """Stages by DVC's name (`train@ben_as_ada`), each with those that it needs; and which have changed."""
+    """Stages by DVC's name (`train@ben_as_ada`), each with those that it needs; and which have changed.
+
+    `changes`: of each changed stage what DVC's status says.
+    """
 
     upstreams: Mapping[str, frozenset[str]]
     changed: frozenset[str]
+    changes: Mapping[str, list[Any]] = field(default_factory=dict)
 
     def select(self, names: Iterable[str], *, downstream: bool = False) -> "Graph":
         """The stages of these names (`align` means all of `align@...`) and all that they need. Raises FlowError.
@@ -60,7 +64,8 @@ def read_graph() -> Graph:
         with Repo(_wait_for_lock=True) as repo:
             graph = repo.index.graph
             upstreams = {stage.addressing: frozenset(s.addressing for s in graph[stage]) for stage in graph}
-            return Graph(upstreams, frozenset(repo.status()))
+            status = repo.status()
+            return Graph(upstreams, frozenset(status), status)
     except DvcException as error:
         raise FlowError(f"DVC cannot read the graph of stages: {error}") from error
 

@@ -45,12 +45,18 @@ class StageProcesses:
 
     def run(self, stage: str, tell: Callable[[str], None], way: Way) -> Outcome:
         """Bring one stage up to date; each line of interest goes to `tell`. Raises StageError, StageTimeoutError."""
-        process = self._start(stage, way)
+        options = ["--force"] * way.force + ["--pull", "--allow-missing"] * way.pull
+        words = ["--wait-for-lock", "repro", "--single-item", *options, stage]
+        return tell_outcome(self.run_dvc(words, tell, way.timeout_s))
+
+    def run_dvc(self, words: list[str], tell: Callable[[str], None], timeout_s: float | None = None) -> list[str]:
+        """The lines of a `dvc` of these words, those of interest told as they come. Raises as `run` does."""
+        process = self._start([sys.executable, "-m", "dvc", *words])
         is_over = threading.Event()
         lines = []
         try:
-            if way.timeout_s is not None:
-                threading.Thread(target=_end_at_timeout, args=(process, way.timeout_s, is_over), daemon=True).start()
+            if timeout_s is not None:
+                threading.Thread(target=_end_at_timeout, args=(process, timeout_s, is_over), daemon=True).start()
             assert process.stdout is not None
             for line in read_lines(process.stdout):
                 lines.append(line)
@@ -60,11 +66,11 @@ class StageProcesses:
         finally:
             self._end(process)
         if code and is_over.is_set():
-            limit = f"took longer than its {way.timeout_s:g} s and was ended; raise --timeout, or look at its log"
+            limit = f"took longer than its {timeout_s:g} s and was ended; raise --timeout, or look at its log"
             raise StageTimeoutError(limit, is_final=True)
         if code:
             raise StageError(tell_error(lines), is_final=any(line.startswith("error: ") for line in lines))
-        return tell_outcome(lines)
+        return lines
 
     def end_all(self) -> None:
         """End every process of the flow, and start no more."""
@@ -74,9 +80,7 @@ class StageProcesses:
         for process in running:
             _close(process)
 
-    def _start(self, stage: str, way: Way) -> subprocess.Popen[bytes]:
-        options = ["--force"] * way.force + ["--pull", "--allow-missing"] * way.pull
-        command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", *options, stage]
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._is_ended:
                 raise StageError("the flow was ended", is_final=True)

@@ -11,15 +11,14 @@ import argparse
 import os
 import secrets
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from errors import FlowError, one_line_errors
+from flows.command import run_module
 from flows.daemons import end_daemon, is_running, list_daemons, start_daemon
 from flows.environment import ROOT, WORK
 from vision.whole import whole_file
@@ -38,8 +37,8 @@ def start(port: int) -> str:
         command = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
         start_daemon(SERVER, "server", [sys.executable, "-m", "prefect", *command], environment)
     _wait_for_server(f"{url}/api/health")
-    _run(environment, "flows.set_up")
-    _run(environment, "prefect", "--no-prompt", "deploy", "--all")
+    run_module("flows.set_up", folder=ROOT, environment=environment)
+    run_module("prefect", "--no-prompt", "deploy", "--all", folder=ROOT, environment=environment)
     if not is_running(SERVER, "worker"):
         command = ["worker", "start", "--pool", "cpu", "--type", "process", "--name", "worker-1"]
         start_daemon(SERVER, "worker", [sys.executable, "-m", "prefect", *command], environment)
@@ -98,14 +97,6 @@ def _wait_for_server(url: str) -> None:
         except OSError:
             time.sleep(0.1)
     raise FlowError(f"Prefect's server did not start; {SERVER / 'server.log'} says why")
-
-
-def _run(environment: Mapping[str, str], module: str, *arguments: str) -> None:
-    command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        lines = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()
-        raise FlowError(f"{module} {' '.join(arguments)} failed: {lines[-1]}")
 
 
 def main() -> None:

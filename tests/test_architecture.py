@@ -16,7 +16,7 @@ DOORS = {
     "c2pa": {"trust/credentials.py"},
     "dask": {"flows/dask_engine.py"},
     "distributed": {"flows/dask_engine.py"},
-    "dvc": {"flows/graph.py"},
+    "dvc": {"flows/graph.py", "flows/grid.py"},
     "mediapipe": {"vision/mesh.py"},
     "prefect": {"flows/"},
     "pydantic": {"stages/params.py"},
