@@ -60,7 +60,7 @@ def read_graph() -> Graph:
         with Repo(_wait_for_lock=True) as repo:
             graph = repo.index.graph
             upstreams = {stage.addressing: frozenset(s.addressing for s in graph[stage]) for stage in graph}
-            return Graph(upstreams, frozenset(repo.status()))
+            return Graph(upstreams, frozenset(repo.status(check_updates=False)))
     except DvcException as error:
         raise FlowError(f"DVC cannot read the graph of stages: {error}") from error
 
