@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import warnings
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from flows.graph import Graph, read_graph
+from errors import FlowError
+from flows.graph import Graph, push_results, read_graph
 from tests.project import Project
 from tests.s3_server import BUCKET, KEYS, MISSING, serve_s3
 from tests.show import Show, list_objects
@@ -88,6 +90,25 @@ def test_an_s3_server_serves_as_remote(project: Project, tmp_path: Path) -> None
         video = Path("data/convert/demo.mp4")
         assert (clone.root / video).read_bytes() == (show.root / video).read_bytes()
         assert f"show/files/md5/{_md5(show.root / video)[:2]}/{_md5(show.root / video)[2:]}" in server.list_objects()
+
+
+@pytest.mark.parametrize(
+    ("remote", "said"),
+    [("", ".*no remote specified in .*"), ("s3://understudy/show", ".*(dvc-s3|credentials|connect).*")],
+)
+def test_results_that_cannot_be_pushed_are_told_in_one_line(
+    project: Project, remote: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if remote:
+        _run_all(project, f"dvc remote add --default team {remote}")
+        _run_all(project, "dvc remote modify team endpointurl http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.chdir(project.root)
+    with warnings.catch_warnings(), pytest.raises(FlowError) as told:
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="dvc")  # pygtrie's, of DVC's use
+        push_results()
+    assert re.fullmatch(
+        rf"the results could not be pushed: {said}; see dvc remote list, and docs/team\.md", str(told.value)
+    )
 
 
 @pytest.mark.heavy
