@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +66,7 @@ def read_graph() -> Graph:
         with Repo(_wait_for_lock=True) as repo:
             graph = repo.index.graph
             upstreams = {stage.addressing: frozenset(s.addressing for s in graph[stage]) for stage in graph}
-            status = repo.status()
+            status = repo.status(check_updates=False)
             return Graph(upstreams, frozenset(status), status)
     except DvcException as error:
         raise FlowError(f"DVC cannot read the graph of stages: {error}") from error
@@ -98,12 +100,14 @@ def _read_metrics(shown: Mapping[str, Any], revision: str = "") -> dict[tuple[st
 
 def push_results() -> None:
     """Give the default remote this project's results and DVC's record of runs. Raises FlowError."""
+    if trouble := _reach():
+        raise FlowError(f"the results could not be pushed: {trouble}; see dvc remote list, and docs/team.md")
     try:
         with Repo(_wait_for_lock=True) as repo:
             repo.push(run_cache=True)
             # DVC leaves out what git keeps (metrics); without them a run with such results is restored nowhere else.
             repo.cloud.push({out.hash_info for out in repo.index.outs if not out.use_cache and out.hash_info})
-    except DvcException as error:
+    except _list_remote_errors() as error:
         raise FlowError(f"the results could not be pushed: {error}; see dvc remote list") from error
 
 
@@ -152,12 +156,21 @@ def read_storage() -> Storage:
         raise FlowError(f"DVC cannot tell where results are kept: {error}") from error
 
 
-def _reach(name: str) -> str:
-    """Ask a remote whether its folder is there; a folder that the first push will make is none yet."""
+def _reach(name: str | None = None) -> str:
+    """Ask a remote (None: the default) whether its folder is there; one that the first push will make is none yet."""
     try:
         with Repo() as repo:
             odb = repo.cloud.get_remote_odb(name)
             odb.fs.exists(odb.path)
-    except (DvcException, OSError, ValueError) as error:
-        return str(error)
+    except _list_remote_errors() as error:
+        return " ".join(str(error).split())
     return ""
+
+
+def _list_remote_errors() -> tuple[type[Exception], ...]:
+    """What goes wrong with a remote: as DVC says it, and as the library for S3 does where it is installed."""
+    errors: tuple[type[Exception], ...] = (DvcException, ImportError, OSError, ValueError)
+    if find_spec("botocore"):
+        of_s3 = import_module("botocore.exceptions")
+        errors += (of_s3.BotoCoreError, of_s3.ClientError)
+    return errors

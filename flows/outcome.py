@@ -10,7 +10,8 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # What DVC says around a stage's own lines; its errors are not among them.
 _DVC_NOISE = re.compile(
     r"Running stage '|> python -m |(Generating|Updating) lock file|Use `dvc push`|Data and pipelines are up to date"
-    r"|To track the changes|\tgit add |To enable auto staging|Stage '.*' (didn't change|is cached)"
+    r"|To track the changes|\tgit add |To enable auto staging|\tdvc config core\.autostage "
+    r"|(Stage )?'.*' (didn't change|is cached)"
     r"|ERROR: failed to reproduce '[^']*': failed to run: "
 )
 

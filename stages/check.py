@@ -61,6 +61,8 @@ def add_edits(identities: Mapping[str, Identity], folder: Path) -> None:
 def _check_clips(name: str, identity: Identity) -> None:
     where, folder = f"identities.{name}.clips", Path(identity.clips)
     if not folder.is_dir():
+        if _is_kept_by_dvc(folder):
+            return
         raise ClipError(f"{where}: there is no folder {folder}; make it and put this person's clips into it")
     if not any(file.is_file() and not file.name.startswith(".") for file in folder.iterdir()):
         raise ClipError(f"{where}: the folder {folder} is empty; put this person's clips into it")
@@ -76,8 +78,13 @@ def _check_take(name: str, take: Take) -> None:
     if take.truth:
         files |= {"truth.video": take.truth.video, "truth.table": take.truth.table}
     for field, path in files.items():
-        if not Path(path).is_file():
+        if not Path(path).is_file() and not _is_kept_by_dvc(Path(path)):
             raise ClipError(f"takes.{name}.{field}: there is no file {path}; put it there or mend the name")
+
+
+def _is_kept_by_dvc(path: Path) -> bool:
+    """Whether `dvc add` or `dvc import` took it, or a folder around it: then a stage that needs it pulls it."""
+    return any(part.with_name(f"{part.name}.dvc").is_file() for part in (path, *path.parents) if part.name)
 
 
 def _list_versions(libraries: tuple[str, ...]) -> str:

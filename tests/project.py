@@ -124,6 +124,8 @@ class Project:
         declared: dict[str, object] = {}
         with Repo(str(self.root)) as repo:
             for stage in repo.index.stages:
+                if stage.path_in_repo != "dvc.yaml":
+                    continue  # of `dvc add` or `dvc import`
                 key = stage.name.partition("@")[2]
                 paths = [dep.def_path for dep in stage.deps if dep not in stage.params]
                 declared[stage.name] = {

@@ -90,6 +90,16 @@ def test_a_folder_without_clips_is_empty(name: str | None) -> None:
     assert message == "identities.ada.clips: the folder clips/eve is empty; put this person's clips into it"
 
 
+def test_clips_that_dvc_keeps_need_not_be_there() -> None:
+    Path("clips/eve.dvc").write_text("outs: []\n")
+    eve = ADA.model_copy(update={"clips": "clips/eve", "faceset": ["one.mp4"]})
+    _check(eve, TAKE.model_copy(update={"clip": "clips/eve/one.mp4"}))
+    assert Path("data/check.txt").exists()
+    Path("clips/eve.dvc").unlink()
+    with pytest.raises(UnderstudyError, match="there is no folder clips/eve"):
+        _check(eve)
+
+
 def test_a_take_names_its_missing_clip_or_truth() -> None:
     message = _error(take=TAKE.model_copy(update={"clip": "clips/ada/two.mp4"}))
     assert message == "takes.demo.clip: there is no file clips/ada/two.mp4; put it there or mend the name"
