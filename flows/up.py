@@ -69,6 +69,8 @@ def make_environment(port: int, password: str) -> dict[str, str]:
         "PREFECT_SERVER_API_AUTH_STRING": secret,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url,
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",  # the newer page asks a company's server, whatever one sets
         "PREFECT_UI_API_URL": "/api",
     }
 

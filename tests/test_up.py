@@ -97,6 +97,7 @@ def test_without_the_password_and_from_another_page_nothing_is_told(team: Team) 
     answer = client.post("/api/flow_runs/filter", json={}, headers=foreign)
     assert "access-control-allow-origin" not in answer.headers, "a browser shows no other page what this one is told"
     assert client.get("/").text.lower().startswith("<!doctype html>")
+    assert client.get("/ui-settings").json()["default_ui"] == "v1", "the newer page asks other hosts"
 
 
 @pytest.mark.heavy
