@@ -24,10 +24,11 @@ from prefect import State, Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
 from prefect.futures import PrefectFuture
-from prefect.runtime import task_run
+from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, Failed
 
 from flows.artifacts import tell_run
+from flows.cancellation import cancellable
 from flows.checkout import hold_checkout
 from flows.graph import Graph, push_results, read_graph
 from flows.outcome import Outcome
@@ -48,6 +49,7 @@ def check_inputs() -> None:
 
 
 @flow(name="build", validate_parameters=True)
+@cancellable
 def build(
     only: list[str] | None = None,
     downstream: bool = False,
@@ -60,15 +62,16 @@ def build(
 ) -> State[Any]:
     """Bring the stages `only` (none: all) and what they need up to date, and with `downstream` what needs them.
 
-    `force` runs `only` in any case, on the first try; `pull` gets from the remote what a stage needs and only that, and
-    `push` gives it the results of a run that ended well, with DVC's record of runs (Restored elsewhere); `jobs` stages
-    run side by side, each tried `retries` times more and ended after its seconds in `timeouts` (by name: `train` or
-    `train@ben_as_ada`).
+    `force` runs `only` in any case, on the run's first try and the stage's; `pull` gets from the remote what a stage
+    needs and only that, and `push` gives it the results of a run that ended well, with DVC's record of runs (Restored
+    elsewhere); `jobs` stages run side by side, each tried `retries` times more and ended after its seconds in
+    `timeouts` (by name: `train` or `train@ben_as_ada`).
     """
     with hold_checkout(partial(_say, "build")):
         check_inputs()
         graph = read_graph()
-        forced = {stage for name in only or graph.upstreams for stage in graph.find(name)} if force else set()
+        is_forced = force and flow_run.run_count == 1  # Prefect's retry of a run finishes it, and repeats nothing
+        forced = {stage for name in only or graph.upstreams for stage in graph.find(name)} if is_forced else set()
         limits = {stage: seconds for name, seconds in (timeouts or {}).items() for stage in graph.find(name)}
         selected = graph.select(only, downstream=downstream) if only else graph
         run = _Run(selected, _Plan(frozenset(forced), pull, retries, limits))

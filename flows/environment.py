@@ -9,18 +9,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".work"
+HEARTBEAT_S = 30  # between two signs of life of a flow's run; flows/set_up.py says how long it may be silent
+
+
+DEFAULTS = {
+    "DO_NOT_TRACK": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
+    "PREFECT_HOME": str(WORK / "prefect"),
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+}
 
 
 def _prepare() -> None:
-    values = {
-        "DO_NOT_TRACK": "1",
-        "DVC_NO_ANALYTICS": "1",
-        "NO_ALBUMENTATIONS_UPDATE": "1",
-        "PREFECT_HOME": str(WORK / "prefect"),
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    }
-    for name, value in values.items():
+    for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     # Prefect makes its home, but not the folder around it, and then goes on without a database.
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ python -m flows.set_up      # for the server that PREFECT_API_URL names; a secon
 import asyncio
 from datetime import timedelta
 
-from flows import environment  # noqa: F401 (sets what Prefect reads when it is imported)
+from flows.environment import HEARTBEAT_S
 
 # isort: split
 from prefect.client.orchestration import get_client
@@ -16,7 +16,7 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
 POOLS = ("cpu", "gpu")
-SILENCE_S = 90  # three signs of life that did not come
+SILENCE_S = 3 * HEARTBEAT_S  # that many signs of life did not come
 RULE = "a silent run has crashed"
 
 
@@ -31,22 +31,30 @@ async def set_up_server() -> None:
 
 
 def make_rule() -> AutomationCore:
-    """A run whose process was killed says nothing any more: it is told Crashed, and does not stay Running for ever."""
-    ends = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
+    """A run whose process was killed says nothing any more: it is told Crashed, and does not stay Running for ever.
+
+    By force: else one that somebody cancelled in vain would be Cancelling for ever, and hold its place in the pool.
+    """
+    begins = _name_events("Pending", "Running", "heartbeat")  # one can be killed before its first heartbeat
+    ends = _name_events("Completed", "Failed", "Cancelled", "Crashed")
     message = f"no sign of it for {SILENCE_S} s"
     return AutomationCore(
         name=RULE,
         trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.heartbeat"} | ends,
+            after=begins,
+            expect=begins | ends,
             match={"prefect.resource.id": ["prefect.flow-run.*"]},
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
             within=timedelta(seconds=SILENCE_S),
         ),
-        actions=[ChangeFlowRunState(name="Crashed", state=StateType.CRASHED, message=message, force=False)],
+        actions=[ChangeFlowRunState(name="Crashed", state=StateType.CRASHED, message=message, force=True)],
     )
+
+
+def _name_events(*names: str) -> set[str]:
+    return {f"prefect.flow-run.{name}" for name in names}
 
 
 if __name__ == "__main__":

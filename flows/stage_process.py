@@ -60,7 +60,8 @@ class StageProcesses:
             assert process.stdout is not None
             for line in read_lines(process.stdout):
                 lines.append(line)
-                if is_of_interest(line) and not is_over.is_set():  # how it takes being ended is of none
+                is_being_ended = is_over.is_set() or self._is_ended  # how it takes that is of no interest
+                if is_of_interest(line) and not is_being_ended:
                     tell(line)
             code = process.wait()
         finally:
@@ -69,7 +70,7 @@ class StageProcesses:
             limit = f"took longer than its {timeout_s:g} s and was ended; raise --timeout, or look at its log"
             raise StageTimeoutError(limit, is_final=True)
         if code:
-            raise StageError(tell_error(lines), is_final=any(line.startswith("error: ") for line in lines))
+            raise StageError(tell_error(lines), is_final=self._is_ended or _has_said_why(lines))
         return lines
 
     def end_all(self) -> None:
@@ -95,6 +96,10 @@ class StageProcesses:
         process.stdout.close()
         with self._lock:
             self._running.discard(process)
+
+
+def _has_said_why(lines: list[str]) -> bool:
+    return any(line.startswith("error: ") for line in lines)
 
 
 def _environment() -> dict[str, str]:

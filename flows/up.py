@@ -2,17 +2,21 @@
 
     python -m flows.up [--port 4200]        # make up; the address and password are printed
     python -m flows.up --down               # make down: ends exactly what this started
+    . .work/server/shell                    # Prefect's own commands of this shell ask that server, and tell nobody else
 
 The server listens on this machine alone, asks for a password (made once, in .work/server/password) and tells nobody
 that it runs. Its database is SQLite in .work/prefect, or the PostgreSQL that PREFECT_API_DATABASE_CONNECTION_URL names.
 """
 
 import argparse
+import hashlib
 import os
 import secrets
+import shlex
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -20,11 +24,10 @@ from urllib.request import urlopen
 from errors import FlowError, one_line_errors
 from flows.command import run_module
 from flows.daemons import end_daemon, is_running, list_daemons, start_daemon
-from flows.environment import ROOT, WORK
+from flows.environment import DEFAULTS, ROOT, WORK
 from vision.whole import whole_file
 
 SERVER = WORK / "server"
-HEARTBEAT_S = 30  # between two signs of life of a flow's run; flows/set_up.py says how long it may be silent
 WAIT_S = 120.0
 
 
@@ -32,13 +35,16 @@ def start(port: int) -> str:
     """Start all, or what is missing of it; the server's address. Raises FlowError."""
     environment = os.environ | make_environment(port, _read_password())
     url = f"http://127.0.0.1:{port}"
-    if not is_running(SERVER, "server"):
+    if is_running(SERVER, "server"):
+        _check_address(url)
+    else:
         _check_port(port)
+        _write_secret("shell", _write_exports(environment))
         command = ["server", "start", "--host", "127.0.0.1", "--port", str(port)]
         start_daemon(SERVER, "server", [sys.executable, "-m", "prefect", *command], environment)
     _wait_for_server(f"{url}/api/health")
     run_module("flows.set_up", folder=ROOT, environment=environment)
-    run_module("prefect", "--no-prompt", "deploy", "--all", folder=ROOT, environment=environment)
+    _deploy(environment)
     if not is_running(SERVER, "worker"):
         command = ["worker", "start", "--pool", "cpu", "--type", "process", "--name", "worker-1"]
         start_daemon(SERVER, "worker", [sys.executable, "-m", "prefect", *command], environment)
@@ -63,18 +69,36 @@ def make_environment(port: int, password: str) -> dict[str, str]:
         "PREFECT_SERVER_API_AUTH_STRING": secret,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url,
+        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
+        "PREFECT_SERVER_UI_V2_ENABLED": "false",  # the newer page asks a company's server, whatever one sets
         "PREFECT_UI_API_URL": "/api",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_S),
     }
 
 
 def _read_password() -> str:
     path = SERVER / "password"
     if not path.exists():
-        with whole_file(path) as partial:
-            partial.touch(mode=0o600)
-            partial.write_text(secrets.token_urlsafe(16) + "\n")
+        _write_secret("password", secrets.token_urlsafe(16) + "\n")
     return path.read_text().strip()
+
+
+def _write_secret(name: str, text: str) -> None:
+    """A file for this user's eyes alone."""
+    with whole_file(SERVER / name) as partial:
+        partial.touch(mode=0o600)
+        partial.write_text(text)
+
+
+def _write_exports(environment: Mapping[str, str]) -> str:
+    """What a shell needs to ask this server, as lines for it to read."""
+    names = [*DEFAULTS, "PREFECT_API_URL", "PREFECT_API_AUTH_STRING"]
+    return "".join(f"export {name}={shlex.quote(environment[name])}\n" for name in names)
+
+
+def _check_address(url: str) -> None:
+    exports = SERVER / "shell"
+    if exports.exists() and f"{url}/api\n" not in exports.read_text():
+        raise FlowError(f"the server runs already, on another port than {url} ({exports} names it); make down ends it")
 
 
 def _check_port(port: int) -> None:
@@ -99,6 +123,17 @@ def _wait_for_server(url: str) -> None:
     raise FlowError(f"Prefect's server did not start; {SERVER / 'server.log'} says why")
 
 
+def _deploy(environment: Mapping[str, str]) -> None:
+    """Make the deployments of prefect.yaml where it is new: once more would take back what was switched on since."""
+    mark = Path(environment["PREFECT_HOME"]) / "deployed"
+    database = environment.get("PREFECT_API_DATABASE_CONNECTION_URL", "")
+    wanted = hashlib.sha256((ROOT / "prefect.yaml").read_bytes() + database.encode()).hexdigest()
+    if not mark.exists() or mark.read_text() != wanted:
+        run_module("prefect", "--no-prompt", "deploy", "--all", folder=ROOT, environment=environment)
+        with whole_file(mark) as partial:
+            partial.write_text(wanted)
+
+
 def main() -> None:
     with one_line_errors():
         parser = argparse.ArgumentParser(prog="python -m flows.up", description="Start the server, its page, a worker.")
@@ -109,7 +144,7 @@ def main() -> None:
             print(f"ended: {', '.join(stop()) or 'nothing was running'}")
         else:
             print(f"page:     {start(arguments.port)}\npassword: admin:{_read_password()}")
-            print(f"flows of this shell report there with PREFECT_API_URL and PREFECT_API_AUTH_STRING; logs: {SERVER}")
+            print(f"flows and prefect's commands of a shell find it after: . {SERVER / 'shell'}\nlogs:     {SERVER}")
 
 
 if __name__ == "__main__":
