@@ -1,7 +1,7 @@
 """Build what params.yaml asks for: every stage of DVC's graph as a Prefect task, in order, side by side, retried.
 
     python -m flows.build [STAGE ...] [--downstream] [--force] [--pull] [--push] [--jobs N] [--retries N]
-                          [--timeout STAGE=SECONDS]
+                          [--timeout STAGE=SECONDS] [--at STAGE=DEPLOYMENT]
 
 DVC owns what (graph, cache, lock file), Prefect owns when. `dvc repro` alone gives the same results.
 """
@@ -30,6 +30,7 @@ from prefect.states import Completed, Failed
 from flows.artifacts import tell_run
 from flows.cancellation import cancellable
 from flows.checkout import hold_checkout
+from flows.elsewhere import build_elsewhere, check_asked
 from flows.graph import Graph, push_results, read_graph
 from flows.outcome import Outcome
 from flows.server import ensure_server
@@ -59,22 +60,26 @@ def build(
     jobs: int = JOBS,
     retries: int = 1,
     timeouts: dict[str, float] | None = None,
+    places: dict[str, str] | None = None,
+    asked_by: str = "",
 ) -> State[Any]:
     """Bring the stages `only` (none: all) and what they need up to date, and with `downstream` what needs them.
 
     `force` runs `only` in any case, on the run's first try and the stage's; `pull` gets from the remote what a stage
     needs and only that, and `push` gives it the results of a run that ended well, with DVC's record of runs (Restored
     elsewhere); `jobs` stages run side by side, each tried `retries` times more and ended after its seconds in
-    `timeouts` (by name: `train` or `train@ben_as_ada`).
+    `timeouts` (by name: `train` or `train@ben_as_ada`). `places` names by stage the deployment whose worker builds it
+    in another clone; to that one's flow `asked_by` says by whom.
     """
+    check_asked(asked_by)
     with hold_checkout(partial(_say, "build")):
         check_inputs()
         graph = read_graph()
         is_forced = force and flow_run.run_count == 1  # Prefect's retry of a run finishes it, and repeats nothing
         forced = {stage for name in only or graph.upstreams for stage in graph.find(name)} if is_forced else set()
-        limits = {stage: seconds for name, seconds in (timeouts or {}).items() for stage in graph.find(name)}
+        limits, wheres = graph.spell_out(timeouts or {}), graph.spell_out(places or {})
         selected = graph.select(only, downstream=downstream) if only else graph
-        run = _Run(selected, _Plan(frozenset(forced), pull, retries, limits))
+        run = _Run(selected, _Plan(frozenset(forced), pull, retries, limits, wheres))
         with run.ended_processes():
             run.submit_all(jobs)
         state = run.conclude()
@@ -85,15 +90,16 @@ def build(
 
 @dataclass(frozen=True)
 class _Plan:
-    """How a run goes about its stages: those to be forced, whether to pull, tries, and seconds by stage."""
+    """How a run goes about its stages: those to be forced, whether to pull, tries, and by stage seconds and places."""
 
     forced: frozenset[str]
     pull: bool
     retries: int
     timeouts: Mapping[str, float]
+    places: Mapping[str, str]
 
     def way(self, stage: str) -> Way:
-        return Way(stage in self.forced, self.pull, self.timeouts.get(stage))
+        return Way(stage in self.forced, self.pull, self.timeouts.get(stage), self.places.get(stage, ""))
 
 
 class _Run:
@@ -190,6 +196,8 @@ def run_stage(stage: str, processes: StageProcesses, way: Way, *, is_unchanged: 
         _say(stage, line)
 
     try:
+        if way.place:
+            build_elsewhere(stage, way.place, way.timeout_s, tell, lambda: processes.is_ended)
         outcome = processes.run(stage, tell, replace(way, force=way.force and task_run.run_count == 1))
     except StageTimeoutError as error:
         return Failed(name=Outcome.TIMED_OUT.value, message=str(error), data=error)
@@ -218,6 +226,14 @@ def _read_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--timeout", type=_read_timeout, action="append", default=[], metavar="STAGE=S", help="seconds a stage may take"
     )
+    parser.add_argument(
+        "--at",
+        type=_read_place,
+        action="append",
+        default=[],
+        metavar="STAGE=DEPLOYMENT",
+        help="have a stage built by the deployment's worker, in another clone with the same remote",
+    )
     arguments = parser.parse_args()
     if arguments.jobs < 1 or arguments.retries < 0:
         parser.error("--jobs must be at least 1 and --retries at least 0")
@@ -231,6 +247,14 @@ def _read_timeout(text: str) -> tuple[str, float]:
     if not stage or not limit > 0:
         raise ValueError
     return stage, limit
+
+
+def _read_place(text: str) -> tuple[str, str]:
+    """`train=gpu` -> the stage and the deployment."""
+    stage, _, deployment = text.partition("=")
+    if not stage or not deployment:
+        raise ValueError
+    return stage, deployment
 
 
 def main() -> None:
@@ -247,6 +271,7 @@ def main() -> None:
             jobs=arguments.jobs,
             retries=arguments.retries,
             timeouts=dict(arguments.timeout),
+            places=dict(arguments.at),
             return_state=True,
         )
         if not state.is_completed():

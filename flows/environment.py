@@ -5,6 +5,7 @@ console stays quiet: the flow prints its lines itself. What the user has set is 
 """
 
 import os
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -21,6 +22,15 @@ DEFAULTS = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }
+
+
+def describe_checkout() -> dict[str, str]:
+    """What processes that run this checkout's flows must find in their environment, wherever they are started."""
+    return {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+        "PYTHONPATH": str(ROOT),
+        "UNDERSTUDY_ROOT": str(ROOT),
+    }
 
 
 def _prepare() -> None:

@@ -6,13 +6,15 @@ from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from dvc.exceptions import DvcException
 from dvc.repo import Repo
 from dvc.scm import NoSCM
 
 from errors import FlowError
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,10 @@ class Graph:
             found |= new
             waiting.extend(new)
         return found
+
+    def spell_out(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Values given by names as in `find`, by stage. Raises FlowError."""
+        return {stage: value for name, value in values.items() for stage in self.find(name)}
 
     def find(self, name: str) -> list[str]:
         """The stages that `name` means: one, or all keys of a stage. Raises FlowError."""

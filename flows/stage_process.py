@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from errors import FlowError
@@ -28,11 +29,15 @@ class StageTimeoutError(StageError):
 
 @dataclass(frozen=True)
 class Way:
-    """How a stage is run: `force` in any case, `pull` from the remote what it needs; `timeout_s`: None for no limit."""
+    """How a stage is run: `force` in any case, `pull` from the remote what it needs; `timeout_s`: None for no limit.
+
+    `place`: the deployment whose worker builds it, so that here it is restored alone; empty: it runs here.
+    """
 
     force: bool = False
     pull: bool = False
     timeout_s: float | None = None
+    place: str = ""
 
 
 class StageProcesses:
@@ -45,12 +50,27 @@ class StageProcesses:
 
     def run(self, stage: str, tell: Callable[[str], None], way: Way) -> Outcome:
         """Bring one stage up to date; each line of interest goes to `tell`. Raises StageError, StageTimeoutError."""
-        options = ["--force"] * way.force + ["--pull", "--allow-missing"] * way.pull
+        is_pulled = way.pull or bool(way.place)
+        options = ["--force"] * (way.force and not way.place) + ["--pull", "--allow-missing"] * is_pulled
         words = ["--wait-for-lock", "repro", "--single-item", *options, stage]
-        return tell_outcome(self.run_dvc(words, tell, way.timeout_s))
+        return tell_outcome(self.run_dvc(words, tell, way.timeout_s, partial(_check_line, way.place)))
 
-    def run_dvc(self, words: list[str], tell: Callable[[str], None], timeout_s: float | None = None) -> list[str]:
-        """The lines of a `dvc` of these words, those of interest told as they come. Raises as `run` does."""
+    @property
+    def is_ended(self) -> bool:
+        """Whether the flow has come to its end, and starts no more."""
+        return self._is_ended
+
+    def run_dvc(
+        self,
+        words: list[str],
+        tell: Callable[[str], None],
+        timeout_s: float | None = None,
+        check: Callable[[str], None] = lambda _: None,
+    ) -> list[str]:
+        """The lines of a `dvc` of these words, those of interest told as they come. Raises as `run` does.
+
+        What `check` raises over a line ends the process.
+        """
         process = self._start([sys.executable, "-m", "dvc", *words])
         is_over = threading.Event()
         lines = []
@@ -60,6 +80,7 @@ class StageProcesses:
             assert process.stdout is not None
             for line in read_lines(process.stdout):
                 lines.append(line)
+                check(line)
                 is_being_ended = is_over.is_set() or self._is_ended  # how it takes that is of no interest
                 if is_of_interest(line) and not is_being_ended:
                     tell(line)
@@ -96,6 +117,13 @@ class StageProcesses:
         process.stdout.close()
         with self._lock:
             self._running.discard(process)
+
+
+def _check_line(place: str, line: str) -> None:
+    """Raise StageError where DVC begins to run here what `place` should have run."""
+    if place and line.startswith("Running stage "):
+        told = f"what the deployment {place} built is not this: bring its worker's clone to the same commit and params"
+        raise StageError(told, is_final=True)
 
 
 def _has_said_why(lines: list[str]) -> bool:

@@ -24,7 +24,7 @@ from urllib.request import urlopen
 from errors import FlowError, one_line_errors
 from flows.command import run_module
 from flows.daemons import end_daemon, is_running, list_daemons, start_daemon
-from flows.environment import DEFAULTS, ROOT, WORK
+from flows.environment import DEFAULTS, ROOT, WORK, describe_checkout
 from vision.whole import whole_file
 
 SERVER = WORK / "server"
@@ -46,8 +46,8 @@ def start(port: int) -> str:
     run_module("flows.set_up", folder=ROOT, environment=environment)
     _deploy(environment)
     if not is_running(SERVER, "worker"):
-        command = ["worker", "start", "--pool", "cpu", "--type", "process", "--name", "worker-1"]
-        start_daemon(SERVER, "worker", [sys.executable, "-m", "prefect", *command], environment)
+        command = [sys.executable, "-m", "flows.worker", "cpu", "--name", "worker-1"]
+        start_daemon(SERVER, "worker", command, environment)
     return url
 
 
@@ -60,10 +60,7 @@ def make_environment(port: int, password: str) -> dict[str, str]:
     """What server, worker and flows must find in their environment."""
     url = f"http://127.0.0.1:{port}"
     secret = f"admin:{password}"
-    return {
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
-        "PYTHONPATH": str(ROOT),
-        "UNDERSTUDY_ROOT": str(ROOT),
+    return describe_checkout() | {
         "PREFECT_API_URL": f"{url}/api",
         "PREFECT_API_AUTH_STRING": secret,
         "PREFECT_SERVER_API_AUTH_STRING": secret,
