@@ -8,10 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from errors import FlowError
+from errors import FlowError, tell_full_disk, tells_full_disk
 from flows.environment import ROOT
+from flows.graph import Footprint
 from flows.guard import start_guarded
 from flows.outcome import Outcome, is_of_interest, read_lines, tell_error, tell_outcome
+from flows.space import find_lack
 
 
 class StageError(FlowError):
@@ -36,15 +38,17 @@ class Way:
 
 
 class StageProcesses:
-    """The processes of one flow, so that all can be ended at once."""
+    """The processes of one flow, so that all can be ended at once. `footprint`: what stages will need of the disks."""
 
-    def __init__(self) -> None:
+    def __init__(self, footprint: Footprint | None = None) -> None:
+        self._footprint = footprint
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_ended = False
 
     def run(self, stage: str, tell: Callable[[str], None], way: Way) -> Outcome:
         """Bring one stage up to date; each line of interest goes to `tell`. Raises StageError, StageTimeoutError."""
+        self._check_space(stage)
         process = self._start(stage, way)
         is_over = threading.Event()
         lines = []
@@ -63,7 +67,7 @@ class StageProcesses:
             limit = f"took longer than its {way.timeout_s:g} s and was ended; raise --timeout, or look at its log"
             raise StageTimeoutError(limit, is_final=True)
         if code:
-            raise StageError(tell_error(lines), is_final=any(line.startswith("error: ") for line in lines))
+            raise _make_error(lines)
         return tell_outcome(lines)
 
     def end_all(self) -> None:
@@ -73,6 +77,11 @@ class StageProcesses:
             running = list(self._running)
         for process in running:
             _close(process)
+
+    def _check_space(self, stage: str) -> None:
+        lack = find_lack(stage, self._footprint) if self._footprint else None
+        if lack:
+            raise StageError(str(lack), is_final=True)
 
     def _start(self, stage: str, way: Way) -> subprocess.Popen[bytes]:
         options = ["--force"] * way.force + ["--pull", "--allow-missing"] * way.pull
@@ -91,6 +100,16 @@ class StageProcesses:
         process.stdout.close()
         with self._lock:
             self._running.discard(process)
+
+
+def _make_error(lines: list[str]) -> StageError:
+    """Why a stage failed; of a full disk, which one, whoever met it: the stage's code, a library of it, or DVC."""
+    message = tell_error(lines)
+    if any(line.startswith("error: ") for line in lines):
+        return StageError(message, is_final=True)
+    if any(tells_full_disk(line) for line in lines):
+        return StageError(tell_full_disk(), is_final=True)
+    return StageError(message, is_final=False)
 
 
 def _environment() -> dict[str, str]:
