@@ -77,13 +77,14 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except UnderstudyError as error:
-        _leave(f"{error}; {tell_full_disk()}" if tells_full_disk(str(error)) else str(error))
+        is_half_told = tells_full_disk(str(error)) and FREE_SOME not in str(error)
+        _leave(f"{error}; {tell_full_disk(list_places())}" if is_half_told else str(error))
     except (OSError, RuntimeError) as error:
         is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         if not is_full and not tells_full_disk(str(error)):
             raise
         name = getattr(error, "filename", None)
-        _leave(tell_full_disk([Path(name)] if isinstance(name, str) else []))
+        _leave(tell_full_disk([Path(name)] if isinstance(name, str) else list_places()))
 
 
 def _leave(message: str) -> NoReturn:
@@ -96,10 +97,16 @@ def tells_full_disk(message: str) -> bool:
     return _FULL.search(message) is not None
 
 
-def tell_full_disk(paths: Iterable[Path] = ()) -> str:
-    """What a user must know of a full disk: that of `paths` (none: where stages write) with the least free space."""
-    places = list(paths) or [Path(), *(path for path in Path().iterdir() if path.is_dir()), Path(tempfile.gettempdir())]
+def tell_full_disk(places: Iterable[Path]) -> str:
+    """What a user must know of a full disk: that of `places` which has the least free space."""
     return f"no space left on {name_disk(min(places, key=find_free))}; {FREE_SOME}"
+
+
+def list_places() -> list[Path]:
+    """Where stages write, as far as it may lie on a disk of its own: a project's folders, and the one for temporary
+    files.
+    """
+    return [Path(), *Path().glob("*/"), *Path().glob("*/*/"), Path(tempfile.gettempdir())]
 
 
 def name_disk(path: Path) -> str:

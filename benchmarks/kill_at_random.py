@@ -86,7 +86,7 @@ class Victims:
                 time.sleep(2)
             else:
                 flow.wait(timeout=600)
-            orphans = [command for _, command in _list_processes(token)] if is_killed else ["not killed: too late"]
+            orphans = [command for _, command in list_processes(token)] if is_killed else ["not killed: too late"]
             output.seek(0)
             return delay, orphans, output.read()
 
@@ -107,7 +107,7 @@ def _wait_for_one(token: str, stage: str, kind: str, flow: subprocess.Popen[byte
     """The process of DVC or of the stage's Python, as soon as it is there."""
     module = f"-m stages.{stage.split('@', maxsplit=1)[0]}"
     while flow.poll() is None:
-        for pid, command in _list_processes(token):
+        for pid, command in list_processes(token):
             is_dvc = "-m dvc" in command and "flows.guard" not in command and command.endswith(stage)
             is_stage = command.endswith(module) and "sh -c" not in command and "python" in command
             if is_dvc if kind == "dvc" else is_stage:
@@ -124,7 +124,7 @@ def _kill(pid: int) -> bool:
     return True
 
 
-def _list_processes(token: str) -> Iterator[tuple[int, str]]:
+def list_processes(token: str) -> Iterator[tuple[int, str]]:
     """Every living process with the token: number and command line."""
     wanted = f"{MARK}={token}".encode()
     for folder in Path("/proc").glob("[0-9]*"):
@@ -166,7 +166,7 @@ def hash_results(project: Project) -> dict[str, str]:
     }
 
 
-def _compare(first: dict[str, str], second: dict[str, str]) -> list[str]:
+def compare(first: dict[str, str], second: dict[str, str]) -> list[str]:
     return sorted(name for name in first | second if first.get(name) != second.get(name))
 
 
@@ -208,7 +208,7 @@ def kill_at_random(folder: Path, n_kills: int, seed: int) -> list[Round]:
         assert code == 0, said
         undisturbed = hash_results(project)
         seconds = {stage: _measure(project, stage) for stage in STAGES}
-        differing = _compare(undisturbed, hash_results(project))
+        differing = compare(undisturbed, hash_results(project))
         assert not differing, f"two undisturbed builds differ: {differing}"
         rounds = []
         while len(rounds) < n_kills:
@@ -217,7 +217,7 @@ def kill_at_random(folder: Path, n_kills: int, seed: int) -> list[Round]:
             put_out_of_date(project, stage)
             after_s, orphans, first = victims.kill_one(stage, victim, seconds[stage])
             code, second = victims.build()
-            differing = _compare(undisturbed, hash_results(project))
+            differing = compare(undisturbed, hash_results(project))
             is_too_late = orphans == ["not killed: too late"]
             if is_too_late and code == 0 and not differing:
                 continue
@@ -231,7 +231,7 @@ def kill_at_random(folder: Path, n_kills: int, seed: int) -> list[Round]:
 def _print_round(number: int, done: Round) -> None:
     verdict = "same" if done.is_same else f"DIFFERS: {done.differing}"
     left = f"LEFT: {done.orphans}" if done.orphans else "nothing left"
-    resumed = "goes on from a state" if _is_resumed(done) else ""
+    resumed = "goes on from a state" if done.stage.startswith("train@") and _is_resumed(done) else ""
     line = f"{number:3} {done.stage:17} {done.victim:5} after {done.after_s:5.2f} s  {left}  {verdict}  {resumed}"
     print(line.rstrip(), flush=True)
     for line in done.said if not done.is_well else ():

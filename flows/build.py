@@ -79,8 +79,9 @@ def build(
         run = _Run(selected, _Plan(frozenset(forced), pull, retries, limits))
         with run.ended_processes():
             run.submit_all(jobs)
-        keep_lock()
         state = run.conclude()
+        if state.is_completed():
+            keep_lock()
         if push and state.is_completed():
             push_results()
         return state

@@ -99,10 +99,10 @@ def _has_links(repo: Repo) -> bool:
 
 
 @contextmanager
-def hold_dvc() -> Iterator[Path]:
-    """Hold DVC's lock for the block, in which no command of DVC's writes; the folder of its record of runs."""
+def hold_dvc() -> Iterator[tuple[Path, Path]]:
+    """Hold DVC's lock for the block, in which no command of DVC's writes here; the folders of its objects and runs."""
     with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
-        yield Path(repo.stage_cache.cache_dir)
+        yield Path(repo.cache.local.path), Path(repo.stage_cache.cache_dir)
 
 
 def tell_lock_error() -> str:

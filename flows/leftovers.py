@@ -8,26 +8,27 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from errors import FlowError
-from flows.environment import WORK
+from flows.environment import ROOT, WORK
 from flows.graph import hold_dvc, tell_lock_error
 from vision.whole import whole_file
 
 LOCK = Path("dvc.lock")
-SETTLED_S = 5.0  # DVC writes a record of a run and gives it its name in milliseconds
+SHARED_S = 600.0  # in a cache that other projects use, a file that was not written to for so long is nobody's
 _CONFLICT = re.compile(r"^(<{7}|>{7}) ", re.MULTILINE)
 
 
 def mend_leftovers(tell: Callable[[str], None]) -> None:
     """Put in order what would stop the build; `tell` hears of every change. Raises FlowError for a merge's conflict."""
-    with hold_dvc() as runs:
+    with hold_dvc() as (objects, runs):
         mend_lock(LOCK, WORK / "dvc.lock", tell)
         mend_rwlock(Path(".dvc/tmp/rwlock"), tell)
-        drop_unfinished_runs(runs)
+        is_shared = not objects.is_relative_to(ROOT)
+        drop_unfinished([*objects.glob("??/*.tmp"), *runs.glob("??/*/*.tmp")], SHARED_S if is_shared else 0.0)
 
 
 def keep_lock() -> None:
@@ -86,10 +87,13 @@ def mend_rwlock(path: Path, tell: Callable[[str], None]) -> None:
             partial.write_text(json.dumps(kept), encoding="utf-8")
 
 
-def drop_unfinished_runs(runs: Path) -> None:
-    """Take away records of runs that were not written to their end: DVC would take them for the newest."""
-    for path in runs.glob("??/*/*.tmp"):
-        if time.time() - path.stat().st_mtime > SETTLED_S:
+def drop_unfinished(files: Iterable[Path], unwritten_s: float) -> None:
+    """Take away objects and records that were not written to their end, and not for `unwritten_s`.
+
+    Objects would only take space; of records DVC would read the newest.
+    """
+    for path in files:
+        if time.time() - path.stat().st_mtime >= unwritten_s:
             path.unlink(missing_ok=True)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from errors import FlowError, tell_full_disk, tells_full_disk
+from errors import FlowError, list_places, tell_full_disk, tells_full_disk
 from flows.environment import ROOT
 from flows.graph import Footprint
 from flows.guard import start_guarded
@@ -67,7 +67,7 @@ class StageProcesses:
             limit = f"took longer than its {way.timeout_s:g} s and was ended; raise --timeout, or look at its log"
             raise StageTimeoutError(limit, is_final=True)
         if code:
-            raise _make_error(lines)
+            raise self._make_error(lines)
         return tell_outcome(lines)
 
     def end_all(self) -> None:
@@ -82,6 +82,16 @@ class StageProcesses:
         lack = find_lack(stage, self._footprint) if self._footprint else None
         if lack:
             raise StageError(str(lack), is_final=True)
+
+    def _make_error(self, lines: list[str]) -> StageError:
+        """Why a stage failed; of a full disk, which one, whoever met it: the stage's code, a library of it, or DVC."""
+        message = tell_error(lines)
+        if any(line.startswith("error: ") for line in lines):
+            return StageError(message, is_final=True)
+        if any(tells_full_disk(line) for line in lines):
+            caches = [self._footprint.cache] if self._footprint else []
+            return StageError(tell_full_disk([*list_places(), *caches]), is_final=True)
+        return StageError(message, is_final=False)
 
     def _start(self, stage: str, way: Way) -> subprocess.Popen[bytes]:
         options = ["--force"] * way.force + ["--pull", "--allow-missing"] * way.pull
@@ -100,16 +110,6 @@ class StageProcesses:
         process.stdout.close()
         with self._lock:
             self._running.discard(process)
-
-
-def _make_error(lines: list[str]) -> StageError:
-    """Why a stage failed; of a full disk, which one, whoever met it: the stage's code, a library of it, or DVC."""
-    message = tell_error(lines)
-    if any(line.startswith("error: ") for line in lines):
-        return StageError(message, is_final=True)
-    if any(tells_full_disk(line) for line in lines):
-        return StageError(tell_full_disk(), is_final=True)
-    return StageError(message, is_final=False)
 
 
 def _environment() -> dict[str, str]:

@@ -19,7 +19,7 @@ def run_on_small_disk(
     disk.mkdir(parents=True, exist_ok=True)
     command = [*_find_way(), "sh", "-c", f'{_MOUNT} && cd "$2" && {{\n{script}\n}}', "sh", size, str(disk)]
     return subprocess.run(
-        command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False, timeout=600
+        command, cwd=ROOT, env=dict(environment), capture_output=True, text=True, check=False, timeout=1800
     )
 
 
