@@ -4,6 +4,7 @@ DVC truncates dvc.lock and then writes it; whoever ends it in between leaves it 
 DVC's works. The last good copy, kept in .work/, is put back; what was made since is Restored from DVC's record of runs.
 """
 
+import contextlib
 import json
 import re
 import shutil
@@ -28,7 +29,8 @@ def mend_leftovers(tell: Callable[[str], None]) -> None:
         mend_lock(LOCK, WORK / "dvc.lock", tell)
         mend_rwlock(Path(".dvc/tmp/rwlock"), tell)
         is_shared = not objects.is_relative_to(ROOT)
-        drop_unfinished([*objects.glob("??/*.tmp"), *runs.glob("??/*/*.tmp")], SHARED_S if is_shared else 0.0)
+        for found in (objects.glob("??/*.tmp"), runs.glob("??/*/*.tmp"), runs.glob("??/*")):
+            drop_unfinished(found, SHARED_S if is_shared else 0.0)
 
 
 def keep_lock() -> None:
@@ -88,13 +90,17 @@ def mend_rwlock(path: Path, tell: Callable[[str], None]) -> None:
 
 
 def drop_unfinished(files: Iterable[Path], unwritten_s: float) -> None:
-    """Take away objects and records that were not written to their end, and not for `unwritten_s`.
+    """Take away files that were not written to their end, and not for `unwritten_s`, and folders that are empty.
 
-    Objects would only take space; of records DVC would read the newest.
+    Objects would only take space; of records DVC would read the newest, and it stumbles over a folder without any.
     """
     for path in files:
         if time.time() - path.stat().st_mtime >= unwritten_s:
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                with contextlib.suppress(OSError):  # it is not empty
+                    path.rmdir()
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _list_living(paths: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -186,12 +186,14 @@ def test_of_files_that_dvc_did_not_finish_only_those_go_that_nobody_writes(tmp_p
 def test_what_a_kill_left_in_dvcs_cache_is_gone_after_the_next_build(project: Project) -> None:
     cache = project.root / ".dvc/cache"
     kept = {path for path in cache.rglob("*") if path.is_file()}
-    for folder in (next((cache / "files/md5").iterdir()), next(cache.glob("runs/??/*"))):
+    (cache / "runs/00/empty").mkdir(parents=True)
+    for folder in (next((cache / "files/md5").iterdir()), next(cache.glob("runs/??/*")), cache / "runs/00/empty"):
         (folder / ".x1_-.tmp").write_text("half of a")
     program = "from flows.leftovers import mend_leftovers; mend_leftovers(print)"
     done = project.run(sys.executable, "-c", program)
     assert done.returncode == 0, done.stderr
     assert {path for path in cache.rglob("*") if path.is_file()} == kept
+    assert not (cache / "runs/00/empty").exists()
 
 
 def test_a_full_disk_is_named_by_whatever_writes_in_a_stage(tmp_path: Path) -> None:
