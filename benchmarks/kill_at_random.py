@@ -1,6 +1,6 @@
 """Kill builds of the small demo at random moments, and hold what the next build makes against an undisturbed one.
 
-    python -m benchmarks.kill_at_random N [--seed S] [--folder FOLDER]
+    python -m benchmarks.kill_at_random N [--seed S] [--stage STAGE ...] [--folder FOLDER]
 
 N times, the stages in turn: one stage is put out of date, a build is started, and at a moment drawn from the stage's
 whole run one process (the flow, dvc or the stage's python) gets SIGKILL. Two seconds later nothing of a killed flow may
@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ STAGES = (
     *("train@ben_as_ada", "convert@demo", "evaluate@demo"),
 )
 VICTIMS = ("flow", "dvc", "stage")
-STEPS = 96  # of training, with a resumable state every few: it takes about as long as to start
+STEPS = 384  # of training, with a resumable state every few: longer than it takes to start
 MARK = "UNDERSTUDY_KILLED"
 SERVE = """
 import os
@@ -80,7 +81,7 @@ class Victims:
             first = _wait_for_one(token, stage, seen, flow)
             time.sleep(delay if first else 0)
             pid = flow.pid if victim == "flow" else first
-            is_killed = pid is not None and _kill(pid)
+            is_killed = _is_alive(first) and _kill(pid)  # not after the stage's end
             if victim == "flow":
                 flow.wait()
                 time.sleep(2)
@@ -116,7 +117,13 @@ def _wait_for_one(token: str, stage: str, kind: str, flow: subprocess.Popen[byte
     return None
 
 
-def _kill(pid: int) -> bool:
+def _is_alive(pid: int | None) -> bool:
+    return pid is not None and Path(f"/proc/{pid}").exists()
+
+
+def _kill(pid: int | None) -> bool:
+    if pid is None:
+        return False
     try:
         os.kill(pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -193,12 +200,12 @@ def run_server(home: Path) -> Iterator[dict[str, str]]:
 
 
 def _train_longer(values: Any) -> None:
-    values["train"].update(validate_every=24, checkpoint_every=4, preview_every=96)
+    values["train"].update(validate_every=24, checkpoint_every=4, preview_every=STEPS)
     values["train"]["phases"][0]["steps"] = STEPS
 
 
-def kill_at_random(folder: Path, n_kills: int, seed: int) -> list[Round]:
-    """Kill `n_kills` times in the project of `folder`, which is made."""
+def kill_at_random(folder: Path, n_kills: int, seed: int, stages: Sequence[str] = STAGES) -> list[Round]:
+    """Kill `n_kills` times in the project of `folder`, which is made; `stages` in turn."""
     rng = random.Random(seed)  # noqa: S311 (moments, no secrets)
     project = make_small_demo(folder / "demo")
     project.change(_train_longer)
@@ -207,12 +214,12 @@ def kill_at_random(folder: Path, n_kills: int, seed: int) -> list[Round]:
         code, said = victims.build()
         assert code == 0, said
         undisturbed = hash_results(project)
-        seconds = {stage: _measure(project, stage) for stage in STAGES}
+        seconds = {stage: _measure(project, stage) for stage in stages}
         differing = compare(undisturbed, hash_results(project))
         assert not differing, f"two undisturbed builds differ: {differing}"
         rounds = []
         while len(rounds) < n_kills:
-            stage = STAGES[len(rounds) % len(STAGES)]
+            stage = stages[len(rounds) % len(stages)]
             victim = rng.choice(VICTIMS)
             put_out_of_date(project, stage)
             after_s, orphans, first = victims.kill_one(stage, victim, seconds[stage])
@@ -231,8 +238,13 @@ def kill_at_random(folder: Path, n_kills: int, seed: int) -> list[Round]:
 def _print_round(number: int, done: Round) -> None:
     verdict = "same" if done.is_same else f"DIFFERS: {done.differing}"
     left = f"LEFT: {done.orphans}" if done.orphans else "nothing left"
-    resumed = "goes on from a state" if done.stage.startswith("train@") and _is_resumed(done) else ""
-    line = f"{number:3} {done.stage:17} {done.victim:5} after {done.after_s:5.2f} s  {left}  {verdict}  {resumed}"
+    again = re.findall(rf"^  {done.stage} +(\w+)", done.said[1], re.MULTILINE)
+    steps = re.findall(r"train: goes on from step (\d+)", "".join(done.said)) if done.stage.startswith("train@") else []
+    resumed = f"goes on from step {steps[0]}" if steps else ""
+    line = (
+        f"{number:3} {done.stage:17} {done.victim:5} after {done.after_s:5.2f} s  {left}  "
+        f"next build: {' '.join(again)}, {verdict}  {resumed}"
+    )
     print(line.rstrip(), flush=True)
     for line in done.said if not done.is_well else ():
         print(line, flush=True)
@@ -259,11 +271,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("n_kills", metavar="N", type=int)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--stage", dest="stages", action="append", choices=STAGES, help="only this one; repeatable")
     parser.add_argument("--folder", type=Path, help="a new folder for the project, kept; none: a temporary one")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
-        rounds = kill_at_random(folder, arguments.n_kills, arguments.seed)
+        rounds = kill_at_random(folder, arguments.n_kills, arguments.seed, arguments.stages or STAGES)
     _print_verdict(rounds)
     raise SystemExit(0 if all(done.is_well for done in rounds) else 1)
 
