@@ -7,6 +7,7 @@ DVC owns what (graph, cache, lock file), Prefect owns when. `dvc repro` alone gi
 """
 
 import argparse
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from errors import FlowError, one_line_errors
 from flows import environment  # noqa: F401 (sets what Prefect reads when it is imported)
 
 # isort: split
+import httpx
 from prefect import State, Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
@@ -32,8 +34,10 @@ from flows.cancellation import cancellable
 from flows.checkout import hold_checkout
 from flows.elsewhere import build_elsewhere, check_asked
 from flows.graph import Graph, push_results, read_graph
+from flows.leftovers import keep_lock, mend_leftovers
 from flows.outcome import Outcome
 from flows.server import ensure_server
+from flows.space import guarded_against_full_disk
 from flows.stage_process import StageError, StageProcesses, StageTimeoutError, Way
 from stages.check import EDITS, add_edits, check_files
 from stages.params import read_params
@@ -74,6 +78,7 @@ def build(
     check_asked(asked_by)
     with hold_checkout(partial(_say, "build")):
         check_inputs()
+        mend_leftovers(partial(_say, "build"))
         graph = read_graph()
         is_forced = force and flow_run.run_count == 1  # Prefect's retry of a run finishes it, and repeats nothing
         forced = {stage for name in only or graph.upstreams for stage in graph.find(name)} if is_forced else set()
@@ -83,6 +88,8 @@ def build(
         with run.ended_processes():
             run.submit_all(jobs)
         state = run.conclude()
+        if state.is_completed():
+            keep_lock()
         if push and state.is_completed():
             push_results()
         return state
@@ -108,7 +115,7 @@ class _Run:
     def __init__(self, graph: Graph, plan: _Plan) -> None:
         self._graph = graph
         self._plan = plan
-        self._processes = StageProcesses()
+        self._processes = StageProcesses(graph.footprint)
         self._futures: dict[str, Future] = {}
         self._started: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
@@ -144,7 +151,10 @@ class _Run:
         """Print the table; the flow's own state."""
         outcomes = {stage: self._tell_outcome(stage) for stage in self._futures}
         _print_table(outcomes, self._seconds)
-        tell_run(outcomes, self._seconds)
+        try:
+            tell_run(outcomes, self._seconds)
+        except httpx.HTTPError as error:  # what became of the stages is worth more than its page
+            _say("build", f"the server took no artifacts of the run: {' '.join(str(error).split())}")
         failed = [stage for stage, outcome in outcomes.items() if outcome in (Outcome.FAILED, Outcome.TIMED_OUT)]
         if not failed:
             return Completed(message=f"{len(outcomes)} stages are up to date")
@@ -258,7 +268,8 @@ def _read_place(text: str) -> tuple[str, str]:
 
 
 def main() -> None:
-    with one_line_errors():
+    logging.raiseExceptions = False  # no word of a log line that the server could not take: the terminal has it
+    with one_line_errors(), guarded_against_full_disk():
         arguments = _read_arguments()
         check_inputs()
         ensure_server()

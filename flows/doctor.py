@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,9 +20,11 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from errors import FlowError, UnderstudyError, one_line_errors
+from errors import FREE_SOME, UnderstudyError, find_free, name_disk, one_line_errors
 from flows.build import check_inputs
-from flows.graph import Storage, read_recorded, read_storage
+from flows.graph import Storage, read_graph, read_recorded, read_storage
+from flows.leftovers import judge_lock
+from flows.space import find_lack
 
 MIN_FREE_GB = 5.0
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
@@ -41,16 +42,18 @@ def examine(*, is_quick: bool) -> Iterator[tuple[str, list[Finding]]]:
     """Each look that was taken, by name, with its findings."""
     yield "params.yaml", list(check_params())
     yield "versions", list(check_versions(Path("requirements.lock").read_text(encoding="utf-8")))
-    yield "dvc.lock", list(check_lock(Path("dvc.lock")))
+    broken = list(check_lock(Path("dvc.lock")))
+    yield "dvc.lock", broken
     storage = read_storage()
     places = {"project": Path(), "cache": storage.cache, "temporary files": Path(tempfile.gettempdir())}
-    yield "free space", [finding for name, path in places.items() for finding in check_space(name, path)]
+    space = [finding for name, path in places.items() for finding in check_space(name, path)]
+    yield "free space", space + ([] if broken else list(check_needs()))
     yield "temporary files", list(check_temporary(os.environ.get("TMPDIR")))
     yield "remotes", list(check_remotes(storage))
     yield "server", list(check_server(os.environ.get("PREFECT_API_URL"), os.environ.get("PREFECT_API_AUTH_STRING")))
     if not is_quick:
         yield "cache", list(check_cache(storage.cache))
-        yield "workspace", list(check_workspace(storage.cache))
+        yield "workspace", [] if broken else list(check_workspace(storage.cache))
 
 
 def check_params() -> Iterator[Finding]:
@@ -73,34 +76,27 @@ def check_versions(lock: str) -> Iterator[Finding]:
 
 
 def check_lock(path: Path) -> Iterator[Finding]:
-    """A lock file that a full disk or a merge has left unreadable."""
-    remedy = (
-        f"take back the last good one (git checkout {path}), or remove it: known results are restored from the cache"
-    )
-    if not path.exists():
-        return
-    text = path.read_text(encoding="utf-8", errors="replace")
-    if not text.strip():
-        yield Finding(f"{path} is empty: a disk was full as it was written", remedy)
-    elif re.search(r"^(<{7}|>{7}) ", text, re.MULTILINE):
-        yield Finding(f"{path} holds a merge's conflict marks", remedy)
-    else:
-        try:
-            read_recorded()
-        except FlowError as error:
-            yield Finding(str(error), remedy)
+    """A lock file that a full disk, a kill or a merge has left unreadable."""
+    wrong = judge_lock(path) if path.exists() else ""
+    if wrong:
+        yield Finding(wrong, f"git checkout {path}, or remove it: known results are restored; a build mends a cut one")
 
 
 def check_space(name: str, path: Path) -> Iterator[Finding]:
     """A disk that is nearly full. `path` need not exist yet."""
-    while not path.exists():
-        path = path.parent
-    free_gb = shutil.disk_usage(path).free / 1e9
-    if free_gb < MIN_FREE_GB:
-        yield Finding(
-            f"{free_gb:.1f} GB are free for the {name} ({path.resolve()}), {MIN_FREE_GB:g} GB should be",
-            "free some; dvc gc --workspace removes results that this project no longer uses",
-        )
+    if find_free(path) < MIN_FREE_GB * 1e9:
+        what = f"little is free for the {name}: {name_disk(path)}, {MIN_FREE_GB:g} GB should be"
+        yield Finding(what, FREE_SOME)
+
+
+def check_needs() -> Iterator[Finding]:
+    """A stage that the next build would not start for want of space."""
+    graph = read_graph()
+    assert graph.footprint is not None
+    for stage in sorted(graph.changed & graph.upstreams.keys()):
+        lack = find_lack(stage, graph.footprint)
+        if lack:
+            yield Finding(f"{stage}: {lack}", FREE_SOME)
 
 
 def check_temporary(wanted: str | None) -> Iterator[Finding]:
@@ -154,11 +150,7 @@ def check_cache(cache: Path) -> Iterator[Finding]:
 
 def check_workspace(cache: Path) -> Iterator[Finding]:
     """Results in the workspace whose bytes are not those that dvc.lock recorded; missing ones are none of these."""
-    try:
-        recorded = read_recorded()
-    except FlowError:
-        return  # the look at dvc.lock tells
-    for stage, of_stage in recorded.items():
+    for stage, of_stage in read_recorded().items():
         for out, md5 in of_stage.outs.items():
             for path, wanted in _list_files(Path(out), md5, cache):
                 if path.is_file() and _hash(path) != wanted:

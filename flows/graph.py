@@ -1,15 +1,18 @@
 """The graph of stages as DVC reads it from dvc.yaml: with grid.py the only door to DVC's own code."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeVar
 
+from dvc.dvcfile import LOCK_FILE, Lockfile
 from dvc.exceptions import DvcException
-from dvc.repo import Repo
+from dvc.fs import generic
+from dvc.repo import Repo, lock_repo
 from dvc.scm import NoSCM
 
 from errors import FlowError
@@ -18,8 +21,20 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
+class Footprint:
+    """The bytes of results: by stage and path as dvc.lock has them, 0 where it has none; and where DVC keeps them.
+
+    `is_copied`: a result in the workspace takes its bytes besides those that it takes in the cache.
+    """
+
+    results: Mapping[str, Mapping[Path, int]]
+    cache: Path
+    is_copied: bool
+
+
+@dataclass(frozen=True)
 class Graph:
-    """Stages by DVC's name (`train@ben_as_ada`), each with those that it needs; and which have changed.
+    """Stages by DVC's name (`train@ben_as_ada`), each with those that it needs; which have changed; their results.
 
     `changes`: of each changed stage what DVC's status says.
     """
@@ -27,6 +42,7 @@ class Graph:
     upstreams: Mapping[str, frozenset[str]]
     changed: frozenset[str]
     changes: Mapping[str, list[Any]] = field(default_factory=dict)
+    footprint: Footprint | None = None
 
     def select(self, names: Iterable[str], *, downstream: bool = False) -> "Graph":
         """The stages of these names (`align` means all of `align@...`) and all that they need. Raises FlowError.
@@ -42,7 +58,7 @@ class Graph:
             if stage not in found:
                 found.add(stage)
                 wanted.extend(self.upstreams[stage])
-        return Graph({name: needed for name, needed in self.upstreams.items() if name in found}, self.changed)
+        return replace(self, upstreams={name: needed for name, needed in self.upstreams.items() if name in found})
 
     def _needing(self, stages: Iterable[str]) -> set[str]:
         """Whatever needs one of the stages, directly or not."""
@@ -73,9 +89,43 @@ def read_graph() -> Graph:
             graph = repo.index.graph
             upstreams = {stage.addressing: frozenset(s.addressing for s in graph[stage]) for stage in graph}
             status = repo.status(check_updates=False)
-            return Graph(upstreams, frozenset(status), status)
+            return Graph(upstreams, frozenset(status), status, _read_footprint(repo))
     except DvcException as error:
         raise FlowError(f"DVC cannot read the graph of stages: {error}") from error
+
+
+def _read_footprint(repo: Repo) -> Footprint:
+    results = {
+        stage.addressing: {Path(out.def_path): out.meta.size or 0 for out in stage.outs} for stage in repo.index.stages
+    }
+    return Footprint(results, Path(repo.cache.local.path), not _has_links(repo))
+
+
+def _has_links(repo: Repo) -> bool:
+    """Whether the file system can link a result to its copy in the cache, in a way that the project allows."""
+    odb = repo.cache.local
+    kinds = [kind for kind in odb.cache_types if kind != "copy"]
+    try:
+        return bool(generic.test_links(kinds, odb.fs, odb.path, repo.fs, f"{repo.root_dir}/data/link"))
+    except OSError:  # a full disk: what follows tells
+        return False
+
+
+@contextmanager
+def hold_dvc() -> Iterator[tuple[Path, Path]]:
+    """Hold DVC's lock for the block, in which no command of DVC's writes here; the folders of its objects and runs."""
+    with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+        yield Path(repo.cache.local.path), Path(repo.stage_cache.cache_dir)
+
+
+def tell_lock_error() -> str:
+    """Why DVC cannot read dvc.lock; empty where it can."""
+    try:
+        with Repo() as repo:
+            Lockfile(repo, LOCK_FILE).load()
+    except DvcException as error:
+        return " ".join(str(error).split())
+    return ""
 
 
 def compare_metrics() -> Iterator[tuple[str, str, float | None, float | None]]:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from errors import FlowError
+from errors import FlowError, list_places, tell_full_disk, tells_full_disk
 from flows.environment import ROOT
+from flows.graph import Footprint
 from flows.guard import start_guarded
 from flows.outcome import Outcome, is_of_interest, read_lines, tell_error, tell_outcome
+from flows.space import find_lack
 
 
 class StageError(FlowError):
@@ -41,15 +43,17 @@ class Way:
 
 
 class StageProcesses:
-    """The processes of one flow, so that all can be ended at once."""
+    """The processes of one flow, so that all can be ended at once. `footprint`: what stages will need of the disks."""
 
-    def __init__(self) -> None:
+    def __init__(self, footprint: Footprint | None = None) -> None:
+        self._footprint = footprint
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_ended = False
 
     def run(self, stage: str, tell: Callable[[str], None], way: Way) -> Outcome:
         """Bring one stage up to date; each line of interest goes to `tell`. Raises StageError, StageTimeoutError."""
+        self._check_space(stage)
         is_pulled = way.pull or bool(way.place)
         options = ["--force"] * (way.force and not way.place) + ["--pull", "--allow-missing"] * is_pulled
         words = ["--wait-for-lock", "repro", "--single-item", *options, stage]
@@ -91,7 +95,7 @@ class StageProcesses:
             limit = f"took longer than its {timeout_s:g} s and was ended; raise --timeout, or look at its log"
             raise StageTimeoutError(limit, is_final=True)
         if code:
-            raise StageError(tell_error(lines), is_final=self._is_ended or _has_said_why(lines))
+            raise self._make_error(lines)
         return lines
 
     def end_all(self) -> None:
@@ -101,6 +105,21 @@ class StageProcesses:
             running = list(self._running)
         for process in running:
             _close(process)
+
+    def _check_space(self, stage: str) -> None:
+        lack = find_lack(stage, self._footprint) if self._footprint else None
+        if lack:
+            raise StageError(str(lack), is_final=True)
+
+    def _make_error(self, lines: list[str]) -> StageError:
+        """Why a stage failed; of a full disk, which one, whoever met it: the stage's code, a library of it, or DVC."""
+        message = tell_error(lines)
+        if self._is_ended or any(line.startswith("error: ") for line in lines):
+            return StageError(message, is_final=True)
+        if any(tells_full_disk(line) for line in lines):
+            caches = [self._footprint.cache] if self._footprint else []
+            return StageError(tell_full_disk([*list_places(), *caches]), is_final=True)
+        return StageError(message, is_final=False)
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         with self._lock:
@@ -124,10 +143,6 @@ def _check_line(place: str, line: str) -> None:
     if place and line.startswith("Running stage "):
         told = f"what the deployment {place} built is not this: bring its worker's clone to the same commit and params"
         raise StageError(told, is_final=True)
-
-
-def _has_said_why(lines: list[str]) -> bool:
-    return any(line.startswith("error: ") for line in lines)
 
 
 def _environment() -> dict[str, str]:

@@ -46,6 +46,19 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     metadata = {name: json.dumps(value) for name, value in asdict(checkpoint.info).items()}
     with whole_file(path) as partial:
         save_file(tensors, partial, metadata | {"format": json.dumps(FORMAT)})
+        _sort_metadata(partial)
+
+
+def _sort_metadata(path: Path) -> None:
+    """Write the header anew, its metadata in order: safetensors leaves that to chance, and the same weights are to be
+    the same bytes.
+    """
+    with path.open("r+b") as file:
+        n_bytes = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(n_bytes))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        file.seek(8)
+        file.write(json.dumps(header, separators=(",", ":")).encode().ljust(n_bytes))
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

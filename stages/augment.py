@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from errors import FaceError, SizeError, one_line_errors
+from errors import FREE_SOME, FaceError, SizeError, find_free, name_disk, one_line_errors
 from stages.params import Augment, read_key, read_params
 from vision.alignment import transform, view_matrix
 from vision.balance import count_draws
@@ -36,16 +36,19 @@ _RECORD = [column.name for column in FACES.columns if column.name not in ("split
 
 
 def augment(faceset: Path, output: Path, params: Augment, seed: int) -> None:
-    """Split the usable faces by time and write both splits' arrays. Raises SizeError above params.max_gb."""
+    """Split the usable faces by time and write both splits' arrays.
+
+    Raises SizeError above params.max_gb, and where the disk has less free.
+    """
     records = _read_records(faceset)
     faces = split_by_time(records, params.validation_ratio, params.variants)
     n_train = int((faces["split"] == "train").sum()) * params.variants
     n_validation = int((faces["split"] == "validation").sum())
     side = stored_px(params.face_px)
-    _check_size((n_train + n_validation) * side * side * 4 / 1e9, params.max_gb)
+    _check_size((n_train + n_validation) * side * side * 4 / 1e9, params.max_gb, output)
     with whole_folder(output) as folder:
         arrays = {
-            split: np.lib.format.open_memmap(folder / f"{split}.npy", "w+", np.uint8, (n, side, side, 4))
+            split: _make_array(folder / f"{split}.npy", (n, side, side, 4))
             for split, n in (("train", n_train), ("validation", n_validation))
         }
         _fill(arrays, faceset, faces, params, seed)
@@ -102,13 +105,23 @@ def _read_records(faceset: Path) -> pd.DataFrame:
     return usable[_RECORD]
 
 
-def _check_size(gigabytes: float, max_gb: float) -> None:
+def _check_size(gigabytes: float, max_gb: float, output: Path) -> None:
     print(f"augment: writes {gigabytes:.3f} GB", flush=True)
     if gigabytes > max_gb:
         raise SizeError(
             f"augment: the faces would take {gigabytes:.2f} GB, more than augment.max_gb, {max_gb}; "
             "lower augment.face_px or augment.variants, take fewer frames (interval_s), or raise max_gb"
         )
+    if gigabytes * 1e9 > find_free(output):
+        raise SizeError(f"augment: the faces take {gigabytes:.2f} GB, too much for {name_disk(output)}; {FREE_SOME}")
+
+
+def _make_array(path: Path, shape: tuple[int, ...]) -> "np.memmap[Any, np.dtype[np.uint8]]":
+    """An array in a file, whose space is taken at once: a mapped page that finds no space would end the process."""
+    array = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    with path.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 def _fill(

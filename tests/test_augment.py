@@ -144,6 +144,15 @@ def test_more_than_the_limit_is_refused_before_anything_is_written(tmp_path: Pat
     assert not (tmp_path / "out").exists()
 
 
+def test_more_than_the_disk_has_free_is_refused_with_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.augment.find_free", lambda _: 100_000)
+    with pytest.raises(
+        SizeError, match=r"augment: the faces take 0\.00 GB, too much for / \(.* GB are free\); free some"
+    ):
+        run(tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
 def test_faces_with_a_reason_are_left_out_and_none_left_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "some").mkdir()
     write_faceset(tmp_path / "some" / "faceset", [record(i, reason="blurred" if i < 5 else "") for i in range(20)])

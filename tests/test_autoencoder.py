@@ -62,6 +62,12 @@ def test_a_checkpoint_gives_back_model_info_and_mean_faces(tmp_path: Path) -> No
     assert torch.equal(loaded.model.restore(face, "source"), checkpoint.model.restore(face, "source"))
 
 
+def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
+    for n in range(8):
+        save_checkpoint(tmp_path / f"{n}.safetensors", make_checkpoint())
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
 def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path: Path) -> None:
     good = tmp_path / "c.safetensors"
     save_checkpoint(good, make_checkpoint())

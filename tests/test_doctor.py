@@ -68,10 +68,9 @@ def test_a_package_of_another_version_is_found() -> None:
 
 def test_a_full_disk_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not list(check_space("cache", tmp_path / "not made yet"))
-    usage = type("Usage", (), {"free": (MIN_FREE_GB - 1) * 1e9})
-    monkeypatch.setattr("flows.doctor.shutil.disk_usage", lambda _: usage)
-    (found,) = check_space("cache", tmp_path)
-    assert found.what.startswith("4.0 GB are free for the cache")
+    monkeypatch.setattr("flows.doctor.find_free", lambda _: (MIN_FREE_GB - 1) * 1e9)
+    (found,) = check_space("cache", tmp_path / "not made yet")
+    assert re.fullmatch(r"little is free for the cache: / \([\d.]+ GB are free\), 5 GB should be", found.what)
 
 
 def test_a_folder_for_temporary_files_that_is_not_there_is_found(tmp_path: Path) -> None:

@@ -1,51 +1,18 @@
 """The real stages, joined, on the first second and a half of the demo's clips: from clips to a measured video."""
 
 import json
-from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import av
 import pandas as pd
 import pytest
 
-from tests.project import COPIED, ROOT, Project, copy_tree
-
-N_FRAMES = 24
-
-
-def _make_small(values: Any) -> None:
-    """Params that a computer without a graphics card goes through in seconds; the result is no likeness."""
-    values["align"]["crop_px"] = 128
-    values["augment"].update(face_px=64, variants=1)
-    values["train"].update(
-        size_px=64, width=0.25, batch=4, threads=1, validate_every=6, checkpoint_every=6, preview_every=6
-    )
-    values["train"]["phases"] = [{**values["train"]["phases"][0], "steps": 12, "warmup": 2}]
-    values["identities"]["ada"]["faceset"] = ["take1.mp4"]
-    values["takes"]["demo"]["truth"] = None
-
-
-def _shorten(source: Path, target: Path, first: int = 0) -> None:
-    """Write `N_FRAMES` frames of a video, from `first` on."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with av.open(source) as old, av.open(target, "w") as new:
-        stream = new.add_stream("libx264", old.streams.video[0].average_rate, {"crf": "14", "preset": "ultrafast"})
-        stream.width, stream.height = old.streams.video[0].width, old.streams.video[0].height
-        for frame in islice(old.decode(video=0), first, first + N_FRAMES):
-            new.mux(stream.encode(frame))
-        new.mux(stream.encode(None))
+from tests.project import ROOT, Project
+from tests.small_demo import N_FRAMES, make_small_demo, shorten
 
 
 @pytest.fixture(scope="module")
 def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(tmp_path_factory.mktemp("demo"))
-    for name in COPIED:
-        copy_tree(ROOT / name, project.root / name)
-    for person in ("ada", "ben"):
-        _shorten(ROOT / f"clips/{person}/take1.mp4", project.root / f"clips/{person}/take1.mp4")
-    project.change(_make_small)
-    return project
+    return make_small_demo(tmp_path_factory.mktemp("demo"))
 
 
 @pytest.mark.heavy
@@ -68,7 +35,7 @@ def test_clips_become_a_measured_video_and_a_second_clip_no_training(small_demo:
 @pytest.mark.heavy
 def test_a_second_clip_of_the_same_target_is_one_more_take_and_no_training(small_demo: Project) -> None:
     trained = (small_demo.root / "data/train/ben_as_ada/checkpoint.safetensors").read_bytes()
-    _shorten(ROOT / "clips/ada/take1.mp4", small_demo.root / "clips/ada/take2.mp4", first=100)
+    shorten(ROOT / "clips/ada/take1.mp4", small_demo.root / "clips/ada/take2.mp4", first=100)
     small_demo.add("takes", "second", like="demo", clip="clips/ada/take2.mp4")
     done = small_demo.run("dvc", "repro", OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout + done.stderr
