@@ -20,7 +20,8 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from errors import FREE_SOME, UnderstudyError, find_free, name_disk, one_line_errors
+from disk import FREE_SOME, find_free, name_disk
+from errors import UnderstudyError, one_line_errors
 from flows.build import check_inputs
 from flows.graph import Storage, read_graph, read_recorded, read_storage
 from flows.leftovers import judge_lock

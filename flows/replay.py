@@ -24,7 +24,7 @@ from flows.history import read_version
 from flows.small_case import N_FRAMES, Piece, make_case
 from vision.video_read import open_clip, probe_clip, read_frames
 
-CODE = ("models", "stages", "trust", "vision", "errors.py")  # all that a stage can import
+CODE = ("models", "stages", "trust", "vision", "disk.py", "errors.py")  # all that a stage can import
 Code = Mapping[str, bytes]
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import httpx
 
-from errors import FREE_SOME, FlowError, find_existing, find_free, name_disk, tell_full_disk
+from disk import FREE_SOME, find_existing, find_free, name_disk, tell_full_disk
+from errors import FlowError
 from flows.graph import Footprint
 
 FLOOR = 100_000_000  # bytes that anything takes: logs, databases, a stage of which nothing is known

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from errors import FlowError, list_places, tell_full_disk, tells_full_disk
+from disk import list_places, tell_full_disk, tells_full_disk
+from errors import FlowError
 from flows.environment import ROOT
 from flows.graph import Footprint
 from flows.guard import start_guarded

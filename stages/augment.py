@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from errors import FREE_SOME, FaceError, SizeError, find_free, name_disk, one_line_errors
+from disk import FREE_SOME, find_free, name_disk
+from errors import FaceError, SizeError, one_line_errors
 from stages.params import Augment, read_key, read_params
 from vision.alignment import transform, view_matrix
 from vision.balance import count_draws

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LAYERS = {"errors": 0, "vision": 1, "models": 2, "trust": 2, "performers": 2, "stages": 3, "flows": 4}
+LAYERS = {"disk": 0, "errors": 1, "vision": 2, "models": 3, "trust": 3, "performers": 3, "stages": 4, "flows": 5}
 
 
 def _find_modules() -> dict[str, Path]:
-    files = [ROOT / "errors.py"] + [f for top in LAYERS for f in sorted((ROOT / top).rglob("*.py"))]
+    files = [ROOT / "disk.py", ROOT / "errors.py"] + [f for top in LAYERS for f in sorted((ROOT / top).rglob("*.py"))]
     return {".".join(f.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): f for f in files}
 
 

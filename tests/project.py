@@ -22,7 +22,16 @@ from stages.params import read_params
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = (
     *("flows", "stages", "trust", "vision", "models", "performers", "consent", "edits"),
-    *("errors.py", "dvc.yaml", "params.yaml", "prefect.yaml", "requirements.lock", ".dvcignore", ".dvc/config"),
+    *(
+        "disk.py",
+        "errors.py",
+        "dvc.yaml",
+        "params.yaml",
+        "prefect.yaml",
+        "requirements.lock",
+        ".dvcignore",
+        ".dvc/config",
+    ),
 )
 FAKED = ("sample", "detect", "align", "augment", "train", "convert", "evaluate")
 CLIPS = ("clips/ada/take1.mp4", "clips/ben/take1.mp4", "performers/truth/demo.mp4", "performers/truth/demo.parquet")

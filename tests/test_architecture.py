@@ -25,7 +25,7 @@ DOORS = {
     "sqlite3": {"trust/register.py"},
 }
 # DVC tracks the values that params reads; messages change no result, nor does who did the work.
-UNTRACKED = {"errors", "stages.params", "stages.spread", "stages.processes"}
+UNTRACKED = {"disk", "errors", "stages.params", "stages.spread", "stages.processes"}
 ARCH = "models/arch/${train.arch}.py"
 MAX_LINES = 60
 
