@@ -4,8 +4,10 @@ import base64
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import numpy as np
 from prefect.artifacts import create_image_artifact, create_table_artifact
 
+from flows.face_sheet import draw_face_sheet
 from flows.graph import compare_metrics
 from flows.outcome import Outcome
 from vision.contact_sheet import scale_to_height
@@ -28,9 +30,9 @@ def tell_run(outcomes: Outcomes, seconds: Mapping[str, float]) -> None:
         metrics = [_make_row(*metric) for metric in compare_metrics()]
         create_table_artifact(metrics, key="metrics", description="Metrics at the last commit and now.")
     for stage in sorted(ran):
-        for picture in _find_pictures(stage):
-            key = f"{stage}-{picture.stem}".replace("@", "-").replace("_", "-")
-            create_image_artifact(to_link(picture), key=key, description=f"{picture} of {stage}.")
+        for name, picture in _find_pictures(stage):
+            key = f"{stage}-{name}".replace("@", "-").replace("_", "-")
+            create_image_artifact(to_link(picture), key=key, description=f"{name} of {stage}")
 
 
 def _make_row(file: str, metric: str, old: float | None, new: float | None) -> dict[str, object]:
@@ -39,17 +41,18 @@ def _make_row(file: str, metric: str, old: float | None, new: float | None) -> d
     return {"file": file, "metric": metric, "last commit": old, "now": new, "change": change}
 
 
-def _find_pictures(stage: str) -> Iterator[Path]:
-    """The preview of a training, the contact sheet of an evaluation."""
+def _find_pictures(stage: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Some faces of an alignment, the preview of a training, the contact sheet of an evaluation; each with its name."""
     name, _, key = stage.partition("@")
-    if name == "train":
-        yield from sorted(Path(f"data/train/{key}/previews").glob("*.png"))[-1:]
-    if name == "evaluate":
-        yield from (path for path in [Path(f"data/evaluate/{key}/sheet.png")] if path.exists())
+    if name == "align":
+        faces = draw_face_sheet(Path(f"data/align/{key}/faceset"))
+        yield from [("faces", faces)] if faces is not None else []
+    files = {"train": f"data/train/{key}/previews/*.png", "evaluate": f"data/evaluate/{key}/sheet.png"}
+    for path in sorted(Path().glob(files[name]))[-1:] if name in files else []:
+        yield path.stem, decode_png(path.read_bytes())
 
 
-def to_link(picture: Path) -> str:
+def to_link(picture: np.ndarray) -> str:
     """The picture itself as a link, so that the page needs no file server; scaled to what a page shows."""
-    whole = decode_png(picture.read_bytes())
-    shown = scale_to_height(whole, min(len(whole), HEIGHT_PX))
+    shown = scale_to_height(picture, min(len(picture), HEIGHT_PX))
     return "data:image/png;base64," + base64.b64encode(encode_png(shown)).decode("ascii")

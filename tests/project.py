@@ -21,17 +21,8 @@ from stages.params import read_params
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = (
-    *("flows", "stages", "trust", "vision", "models", "performers", "consent", "edits"),
-    *(
-        "disk.py",
-        "errors.py",
-        "dvc.yaml",
-        "params.yaml",
-        "prefect.yaml",
-        "requirements.lock",
-        ".dvcignore",
-        ".dvc/config",
-    ),
+    *("flows", "stages", "trust", "vision", "models", "performers", "consent", "edits", "disk.py", "errors.py"),
+    *("dvc.yaml", "params.yaml", "prefect.yaml", "requirements.lock", ".dvcignore", ".dvc/config"),
 )
 FAKED = ("sample", "detect", "align", "augment", "train", "convert", "evaluate")
 CLIPS = ("clips/ada/take1.mp4", "clips/ben/take1.mp4", "performers/truth/demo.mp4", "performers/truth/demo.parquet")
