@@ -1,6 +1,7 @@
 # make demo       install what is missing, build the demo, say where the video is
 # make build      build what params.yaml asks for
 # make test       the same installation; style, types and tests by one command
+# make soak       longer trials: kills, full disks, servers, other machines
 # make up         start a Prefect server with its page, the deployments and a worker; make down ends them
 # make new-show DIR=../myshow   a project of your own, without the demo's people
 # make clean      drop what can be made again at no great cost: training states, servers' databases, tools' caches
@@ -16,7 +17,7 @@ export DVC_NO_ANALYTICS := 1
 export NO_ALBUMENTATIONS_UPDATE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo build test up down new-show install clean
+.PHONY: demo build test soak up down new-show install clean
 
 demo: $(READY)
 	@echo "== Building the demo: about 7 minutes the first time on 2 idle cores, most of it training =="
@@ -40,7 +41,12 @@ test: $(READY)
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
-	$(PY) -m pytest -q --numprocesses 2 --dist loadfile
+	$(PY) -m pytest -q --numprocesses 2 --dist loadfile -m "not soak"
+
+soak: $(READY)
+	@test -d tests || { echo "this project has no tests: they stay in the one that it was made from" >&2; exit 2; }
+	@echo "== Trials with servers, kills, full disks and other machines: about 6 minutes on 2 cores =="
+	$(PY) -m pytest -q --numprocesses 2 --dist loadfile -m soak
 
 # `make new-show ../myshow` works as well: the words after new-show are no targets then.
 ifeq (new-show,$(firstword $(MAKECMDGOALS)))

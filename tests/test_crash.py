@@ -86,7 +86,7 @@ def _read_lock(project: Project) -> dict[str, object]:
     return stages
 
 
-@pytest.mark.heavy
+@pytest.mark.soak
 def test_twelve_stages_side_by_side_are_all_recorded_in_each_of_three_rounds(
     project: Project, server: dict[str, str]
 ) -> None:
@@ -213,7 +213,7 @@ def test_an_error_of_the_system_that_is_no_full_disk_passes() -> None:
         Path("/no/such/file").read_text()
 
 
-@pytest.mark.heavy
+@pytest.mark.soak
 @pytest.mark.parametrize("place", ["workspace", "cache"])
 def test_a_full_disk_ends_the_build_with_its_name_and_freed_the_next_one_succeeds(
     project: Project, server: dict[str, str], tmp_path: Path, place: str

@@ -62,7 +62,7 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.heavy
+@pytest.mark.soak
 def test_every_combination_is_an_experiment_and_one_that_fails_is_named_and_leaves_the_others(show: Project) -> None:
     show.write(".work/train@ben_as_ada/state", "a state to go on from")
     before = _read_files(show.root)
@@ -85,7 +85,7 @@ def test_every_combination_is_an_experiment_and_one_that_fails_is_named_and_leav
     assert (show.root / "data/convert/demo.mp4").read_text() == "9 False ['take1.mp4']"
 
 
-@pytest.mark.heavy
+@pytest.mark.soak
 def test_no_process_and_no_clone_outlives_a_sweep_that_is_interrupted(show: Project, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flows.sweep", "convert.batch_frames=14", "convert"]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

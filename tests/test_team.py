@@ -40,7 +40,7 @@ def test_a_second_clone_pulls_and_has_nothing_to_do(shared: Show, tmp_path: Path
     assert (clone.root / "data/convert/demo.mp4").read_bytes() == (shared.root / "data/convert/demo.mp4").read_bytes()
 
 
-@pytest.mark.heavy
+@pytest.mark.soak
 def test_what_a_colleague_has_run_and_pushed_is_restored_elsewhere(shared: Show, tmp_path: Path) -> None:
     clone = shared.clone(tmp_path / "clone")
     shared.change(lambda values: values["convert"].update(batch_frames=7))
@@ -73,7 +73,7 @@ def _md5(file: Path) -> str:
 
 
 @needs_s3
-@pytest.mark.heavy
+@pytest.mark.soak
 def test_an_s3_server_serves_as_remote(project: Project, tmp_path: Path) -> None:
     with serve_s3() as server:
         show = Show(project.root)
@@ -161,7 +161,7 @@ def test_a_stage_run_by_hand_replaces_a_link_into_the_cache(tmp_path: Path, link
     assert kept.read_text() == "kept"
 
 
-@pytest.mark.heavy
+@pytest.mark.soak
 def test_another_project_imports_a_face_set_and_gets_its_new_version(shared: Show, tmp_path: Path) -> None:
     other = Project(tmp_path / "other")
     (other.root / "sets").mkdir(parents=True)
@@ -180,7 +180,7 @@ def test_another_project_imports_a_face_set_and_gets_its_new_version(shared: Sho
     assert (other.root / "sets/ada/part").read_bytes() != first
 
 
-@pytest.mark.heavy
+@pytest.mark.soak
 def test_another_show_uses_a_person_of_the_registry_without_running_anything(
     shared: Show, built_once: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
