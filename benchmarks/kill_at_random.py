@@ -39,12 +39,12 @@ VICTIMS = ("flow", "dvc", "stage")
 STEPS = 384  # of training, with a resumable state every few: longer than it takes to start
 MARK = "UNDERSTUDY_KILLED"
 SERVE = """
-import os
+import os, sys
 from flows import environment
 from flows.server import ensure_server
 ensure_server()
 print(os.environ["PREFECT_API_URL"], flush=True)
-input()
+sys.stdin.read()
 """
 
 
