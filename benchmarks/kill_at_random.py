@@ -39,12 +39,12 @@ VICTIMS = ("flow", "dvc", "stage")
 STEPS = 384  # of training, with a resumable state every few: longer than it takes to start
 MARK = "UNDERSTUDY_KILLED"
 SERVE = """
-import os
+import os, sys
 from flows import environment
 from flows.server import ensure_server
 ensure_server()
 print(os.environ["PREFECT_API_URL"], flush=True)
-input()
+sys.stdin.read()
 """
 
 
@@ -77,17 +77,20 @@ class Victims:
         delay = self._rng.uniform(0, seconds)
         with tempfile.TemporaryFile("w+") as output:
             flow = self._start(stage, token, output)
-            seen = "stage" if victim == "stage" else "dvc"
-            first = _wait_for_one(token, stage, seen, flow)
-            time.sleep(delay if first else 0)
-            pid = flow.pid if victim == "flow" else first
-            is_killed = _is_alive(first) and _kill(pid)  # not after the stage's end
-            if victim == "flow":
-                flow.wait()
-                time.sleep(2)
-            else:
-                flow.wait(timeout=600)
-            orphans = [command for _, command in list_processes(token)] if is_killed else ["not killed: too late"]
+            try:
+                seen = "stage" if victim == "stage" else "dvc"
+                first = _wait_for_one(token, stage, seen, flow)
+                time.sleep(delay if first else 0)
+                pid = flow.pid if victim == "flow" else first
+                is_killed = _is_alive(first) and _kill(pid)  # not after the stage's end
+                if victim == "flow":
+                    flow.wait()
+                    time.sleep(2)
+                else:
+                    flow.wait(timeout=600)
+                orphans = [command for _, command in list_processes(token)] if is_killed else ["not killed: too late"]
+            finally:
+                flow.kill()
             output.seek(0)
             return delay, orphans, output.read()
 
