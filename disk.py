@@ -1,8 +1,8 @@
 """The disks that a project lies on: what is free there, and how a full one is told."""
 
+import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,7 +29,12 @@ def list_places() -> list[Path]:
     """Where stages write, as far as it may lie on a disk of its own: a project's folders, and the one for temporary
     files.
     """
-    return [Path(), *Path().glob("*/"), *Path().glob("*/*/"), Path(tempfile.gettempdir())]
+    return [Path(), *Path().glob("*/"), *Path().glob("*/*/"), find_temporary()]
+
+
+def find_temporary() -> Path:
+    """The folder for temporary files. Python's own way to it writes a file there, which a full disk does not take."""
+    return Path(os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 (only its disk is asked)
 
 
 def name_disk(path: Path) -> str:

@@ -17,7 +17,7 @@ from graphlib import TopologicalSorter
 from queue import Queue
 from typing import Any
 
-from errors import FlowError, one_line_errors
+from errors import FlowError, UnderstudyError, one_line_errors
 from flows import environment  # noqa: F401 (sets what Prefect reads when it is imported)
 
 # isort: split
@@ -153,8 +153,8 @@ class _Run:
         _print_table(outcomes, self._seconds)
         try:
             tell_run(outcomes, self._seconds)
-        except httpx.HTTPError as error:  # what became of the stages is worth more than its page
-            _say("build", f"the server took no artifacts of the run: {' '.join(str(error).split())}")
+        except (httpx.HTTPError, UnderstudyError) as error:  # what became of the stages is worth more than its page
+            _say("build", f"no artifacts of the run: {' '.join(str(error).split())}")
         failed = [stage for stage, outcome in outcomes.items() if outcome in (Outcome.FAILED, Outcome.TIMED_OUT)]
         if not failed:
             return Completed(message=f"{len(outcomes)} stages are up to date")
@@ -186,12 +186,12 @@ class _Run:
 
     def _tell_error(self, stage: str) -> str:
         error = self._futures[stage].state.result(raise_on_failure=False)
-        return str(error) if isinstance(error, StageError) else repr(error)
+        return str(error) if isinstance(error, FlowError) else repr(error)
 
 
 def _is_worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     error = state.result(raise_on_failure=False)
-    return not (isinstance(error, StageError) and error.is_final)
+    return not isinstance(error, FlowError) or (isinstance(error, StageError) and not error.is_final)
 
 
 @task(cache_policy=NO_CACHE, retry_condition_fn=_is_worth_a_retry)
@@ -200,6 +200,7 @@ def run_stage(stage: str, processes: StageProcesses, way: Way, *, is_unchanged: 
     if is_unchanged:
         return Completed(name=Outcome.CACHED.value)
     logger = get_run_logger()
+    first_way = replace(way, force=way.force and task_run.run_count == 1)
 
     def tell(line: str) -> None:
         logger.info(line)
@@ -207,8 +208,8 @@ def run_stage(stage: str, processes: StageProcesses, way: Way, *, is_unchanged: 
 
     try:
         if way.place:
-            build_elsewhere(stage, way.place, way.timeout_s, tell, lambda: processes.is_ended)
-        outcome = processes.run(stage, tell, replace(way, force=way.force and task_run.run_count == 1))
+            build_elsewhere(stage, first_way, tell, lambda: processes.is_ended)
+        outcome = processes.run(stage, tell, first_way)
     except StageTimeoutError as error:
         return Failed(name=Outcome.TIMED_OUT.value, message=str(error), data=error)
     return Completed(name=outcome.value)

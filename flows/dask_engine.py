@@ -17,7 +17,7 @@ from importlib.metadata import distributions
 from itertools import islice
 from typing import Any, TypeVar
 
-from distributed import Client, Future, KilledWorker, wait
+from distributed import CancelledError, Client, Future, KilledWorker, wait
 
 from errors import FlowError, WorkerError
 from flows.environment import ROOT
@@ -47,19 +47,27 @@ def spread_over_dask(work: Callable[[Item], Result], items: Iterable[Item], addr
     except (OSError, ValueError) as error:
         raise FlowError(f"no Dask scheduler answers at {address}; start it, or unset UNDERSTUDY_ENGINE") from error
     with client:
-        coming = iter(items)
-        waiting: deque[tuple[Item, Future[Result]]] = deque()
-        while True:
-            for item in islice(coming, max(0, 2 * _count_workers(client) + 2 - len(waiting))):
-                waiting.append((item, _submit(client, work, item)))
-            if not waiting:
-                return
-            item, future = waiting.popleft()
-            try:
-                yield _await(client, future)
-            except KilledWorker:
-                wait([later for _, later in waiting])
-                yield _do_alone(client, work, item)
+        try:
+            yield from _spread(client, work, iter(items))
+        except (CancelledError, OSError) as error:
+            raise FlowError(f"the Dask scheduler at {address} has gone; start it, and build again") from error
+
+
+def _spread(client: Client, work: Callable[[Item], Result], coming: Iterator[Item]) -> Iterator[Result]:
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    while True:
+        for item in islice(coming, max(0, 2 * _count_workers(client) + 2 - len(waiting))):
+            waiting.append((item, _submit(client, work, item)))
+        if not waiting:
+            return
+        item, future = waiting.popleft()
+        _await(client, future)
+        try:
+            yield future.result()
+        except KilledWorker:
+            for _, later in waiting:
+                _await(client, later)
+            yield _do_alone(client, work, item)
 
 
 def _submit(client: Client, work: Callable[[Item], Result], item: Item) -> "Future[Result]":
@@ -77,8 +85,8 @@ def _do(work: Callable[[Item], Result], item: Item, code: str) -> Result:
     return work(item)
 
 
-def _await(client: Client, future: "Future[Any]") -> Any:
-    """A future's result. Raises KilledWorker, FlowError where all workers have gone for good."""
+def _await(client: Client, future: "Future[Any]") -> None:
+    """Wait for a future's end, however it is. Raises FlowError where all workers have gone for good."""
     idle_s = 0
     while not future.done():
         try:
@@ -87,13 +95,14 @@ def _await(client: Client, future: "Future[Any]") -> Any:
             idle_s = 0 if _count_workers(client) else idle_s + 1
             if idle_s >= NO_WORKER_S:
                 raise FlowError(f"no Dask worker is left ({client}); start one") from None
-    return future.result()
 
 
 def _do_alone(client: Client, work: Callable[[Item], Result], item: Item) -> Result:
     """An item over which workers died once more, with no other beside it: it may have been another's fault."""
+    future = _submit(client, work, item)
+    _await(client, future)
     try:
-        result: Result = _await(client, _submit(client, work, item))
+        result: Result = future.result()
     except KilledWorker as error:
         raise WorkerError(
             f"{item}: the Dask workers die over it (killed, or out of memory); look at this part with "

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -20,12 +19,11 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from disk import FREE_SOME, find_free, name_disk
+from disk import FREE_SOME, find_free, find_temporary, name_disk
 from errors import UnderstudyError, one_line_errors
 from flows.build import check_inputs
-from flows.graph import Storage, read_graph, read_recorded, read_storage
+from flows.graph import Storage, read_recorded, read_storage
 from flows.leftovers import judge_lock
-from flows.space import find_lack
 
 MIN_FREE_GB = 5.0
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
@@ -46,9 +44,9 @@ def examine(*, is_quick: bool) -> Iterator[tuple[str, list[Finding]]]:
     broken = list(check_lock(Path("dvc.lock")))
     yield "dvc.lock", broken
     storage = read_storage()
-    places = {"project": Path(), "cache": storage.cache, "temporary files": Path(tempfile.gettempdir())}
+    places = {"project": Path(), "cache": storage.cache, "temporary files": find_temporary()}
     space = [finding for name, path in places.items() for finding in check_space(name, path)]
-    yield "free space", space + ([] if broken else list(check_needs()))
+    yield "free space", space
     yield "temporary files", list(check_temporary(os.environ.get("TMPDIR")))
     yield "remotes", list(check_remotes(storage))
     yield "server", list(check_server(os.environ.get("PREFECT_API_URL"), os.environ.get("PREFECT_API_AUTH_STRING")))
@@ -88,16 +86,6 @@ def check_space(name: str, path: Path) -> Iterator[Finding]:
     if find_free(path) < MIN_FREE_GB * 1e9:
         what = f"little is free for the {name}: {name_disk(path)}, {MIN_FREE_GB:g} GB should be"
         yield Finding(what, FREE_SOME)
-
-
-def check_needs() -> Iterator[Finding]:
-    """A stage that the next build would not start for want of space."""
-    graph = read_graph()
-    assert graph.footprint is not None
-    for stage in sorted(graph.changed & graph.upstreams.keys()):
-        lack = find_lack(stage, graph.footprint)
-        if lack:
-            yield Finding(f"{stage}: {lack}", FREE_SOME)
 
 
 def check_temporary(wanted: str | None) -> Iterator[Finding]:

@@ -96,7 +96,9 @@ def read_graph() -> Graph:
 
 def _read_footprint(repo: Repo) -> Footprint:
     results = {
-        stage.addressing: {Path(out.def_path): out.meta.size or 0 for out in stage.outs} for stage in repo.index.stages
+        stage.addressing: {Path(out.def_path): out.meta.size or 0 for out in stage.outs}
+        for stage in repo.index.stages
+        if stage.cmd  # what DVC only watches is made by nobody here
     }
     return Footprint(results, Path(repo.cache.local.path), not _has_links(repo))
 
@@ -162,7 +164,9 @@ def push_results() -> None:
         with Repo(_wait_for_lock=True) as repo:
             repo.push(run_cache=True)
             # DVC leaves out what git keeps (metrics); without them a run with such results is restored nowhere else.
-            repo.cloud.push({out.hash_info for out in repo.index.outs if not out.use_cache and out.hash_info})
+            rest = {out.hash_info for out in repo.index.outs if not out.use_cache and out.hash_info}
+            if failed := repo.cloud.push(rest).failed:
+                raise FlowError(f"{len(failed)} metrics could not be pushed; try again, and see dvc remote list")
     except _list_remote_errors() as error:
         raise FlowError(f"the results could not be pushed: {error}; see dvc remote list") from error
 

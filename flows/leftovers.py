@@ -95,12 +95,9 @@ def drop_unfinished(files: Iterable[Path], unwritten_s: float) -> None:
     Objects would only take space; of records DVC would read the newest, and it stumbles over a folder without any.
     """
     for path in files:
-        if time.time() - path.stat().st_mtime >= unwritten_s:
-            if path.is_dir():
-                with contextlib.suppress(OSError):  # it is not empty
-                    path.rmdir()
-            else:
-                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # it is not empty, has gone meanwhile, or is a colleague's
+            if time.time() - path.stat().st_mtime >= unwritten_s:
+                path.rmdir() if path.is_dir() else path.unlink()
 
 
 def _list_living(paths: dict[str, Any]) -> Iterator[tuple[str, Any]]:

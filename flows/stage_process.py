@@ -54,11 +54,10 @@ class StageProcesses:
 
     def run(self, stage: str, tell: Callable[[str], None], way: Way) -> Outcome:
         """Bring one stage up to date; each line of interest goes to `tell`. Raises StageError, StageTimeoutError."""
-        self._check_space(stage)
         is_pulled = way.pull or bool(way.place)
         options = ["--force"] * (way.force and not way.place) + ["--pull", "--allow-missing"] * is_pulled
         words = ["--wait-for-lock", "repro", "--single-item", *options, stage]
-        return tell_outcome(self.run_dvc(words, tell, way.timeout_s, partial(_check_line, way.place)))
+        return tell_outcome(self.run_dvc(words, tell, way.timeout_s, partial(self._check_line, stage, way.place)))
 
     @property
     def is_ended(self) -> bool:
@@ -107,7 +106,13 @@ class StageProcesses:
         for process in running:
             _close(process)
 
-    def _check_space(self, stage: str) -> None:
+    def _check_line(self, stage: str, place: str, line: str) -> None:
+        """Raise StageError where DVC begins to run what `place` should have run, or what has too little space."""
+        if not line.startswith("Running stage "):
+            return
+        if place:
+            told = f"what the deployment {place} built is not this: bring its worker's clone to this commit and params"
+            raise StageError(told, is_final=True)
         lack = find_lack(stage, self._footprint) if self._footprint else None
         if lack:
             raise StageError(str(lack), is_final=True)
@@ -137,13 +142,6 @@ class StageProcesses:
         process.stdout.close()
         with self._lock:
             self._running.discard(process)
-
-
-def _check_line(place: str, line: str) -> None:
-    """Raise StageError where DVC begins to run here what `place` should have run."""
-    if place and line.startswith("Running stage "):
-        told = f"what the deployment {place} built is not this: bring its worker's clone to the same commit and params"
-        raise StageError(told, is_final=True)
 
 
 def _environment() -> dict[str, str]:

@@ -26,6 +26,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 
+from flows.cancellation import cancellable
 from flows.checkout import hold_checkout
 from flows.command import run_command
 from flows.environment import WORK
@@ -34,7 +35,7 @@ from flows.graph import read_graph
 from flows.grid import Combination, read_grid
 from flows.outcome import Outcome
 from flows.server import ensure_server
-from flows.stage_process import StageError, StageProcesses
+from flows.stage_process import StageProcesses
 
 CLONES = WORK / "sweep"
 Future = PrefectFuture[State[Any]]
@@ -46,6 +47,7 @@ _DVC_NOISE = re.compile(
 
 
 @flow(name="sweep", validate_parameters=True)
+@cancellable
 def sweep(params: list[str], stages: list[str] | None = None, jobs: int = 1) -> State[Any]:
     """Run every combination of `params`, each `name=value,value`, as an experiment named by its values.
 
@@ -159,7 +161,7 @@ def run_experiment(combination: Combination, commit: str, targets: list[str], pr
 
 def _tell_error(state: State[Any]) -> str:
     error = state.result(raise_on_failure=False)
-    return str(error) if isinstance(error, StageError | FlowError) else repr(error)
+    return str(error) if isinstance(error, FlowError) else repr(error)
 
 
 def _say(name: str, line: str) -> None:

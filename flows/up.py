@@ -9,6 +9,7 @@ that it runs. Its database is SQLite in .work/prefect, or the PostgreSQL that PR
 """
 
 import argparse
+import base64
 import hashlib
 import os
 import secrets
@@ -19,7 +20,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from errors import FlowError, one_line_errors
 from flows.command import run_module
@@ -121,14 +122,26 @@ def _wait_for_server(url: str) -> None:
 
 
 def _deploy(environment: Mapping[str, str]) -> None:
-    """Make the deployments of prefect.yaml where it is new: once more would take back what was switched on since."""
+    """Make the deployments of prefect.yaml where it, or the server's database, is new.
+
+    Once more would take back what was switched on since.
+    """
     mark = Path(environment["PREFECT_HOME"]) / "deployed"
-    database = environment.get("PREFECT_API_DATABASE_CONNECTION_URL", "")
-    wanted = hashlib.sha256((ROOT / "prefect.yaml").read_bytes() + database.encode()).hexdigest()
-    if not mark.exists() or mark.read_text() != wanted:
+    wanted = hashlib.sha256((ROOT / "prefect.yaml").read_bytes()).hexdigest()
+    if not mark.exists() or mark.read_text() != wanted or not _knows_deployments(environment):
         run_module("prefect", "--no-prompt", "deploy", "--all", folder=ROOT, environment=environment)
         with whole_file(mark) as partial:
             partial.write_text(wanted)
+
+
+def _knows_deployments(environment: Mapping[str, str]) -> bool:
+    secret = base64.b64encode(environment["PREFECT_API_AUTH_STRING"].encode()).decode()
+    url = f"{environment['PREFECT_API_URL']}/deployments/name/build/build"
+    try:
+        with urlopen(Request(url, headers={"Authorization": f"Basic {secret}"}), timeout=30):  # noqa: S310 (loopback)
+            return True
+    except HTTPError:
+        return False
 
 
 def main() -> None:

@@ -59,7 +59,7 @@ class _Looked:
 
 def find_faces(stretch: Stretch) -> pd.DataFrame:
     """The rows of DETECTIONS of a stretch: frame after frame, face after face. Raises ClipError."""
-    check_clip(stretch.clip, stretch.clip_sha256, "run its stage sample again")
+    check_clip(stretch.clip, stretch.clip_sha256)
     rows: list[Row] = []
     with FaceMesh() if stretch.search.landmarks == "mesh" else nullcontext() as mesh:
         for batch in _make_ahead(_look(stretch)):

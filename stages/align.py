@@ -234,6 +234,7 @@ def plan_crops(
             waiting = next(rows, None)
         where = Part(part.first_frame, part.end_frame, part.first_pts)
         yield Cutting(clips / part.clip, part.clip_sha256, where, tuple(wanted), crop_px)
+    assert waiting is None, "every face lies in a part"
 
 
 def _describe_lack(clips: Path, faces: pd.DataFrame, verdicts: Verdicts) -> str:

@@ -5,8 +5,8 @@
     dask:tcp://HOST:PORT       the workers of that scheduler (flows/dask_engine.py says how they are started)
 
 A stage that spreads its work is plan (items, cut by the data alone), work (one item, pure) and finish (results in
-order of the items). So no result tells who did the work, and the engine is no part of what DVC compares. A worker that
-dies costs its item, which is done again; an item that takes its workers with it ends the stage, and is named.
+order of the items). So no result tells who did the work, and the engine is no part of what DVC compares. When a worker
+dies, what was on its way is done again; an item that takes its workers with it ends the stage, and is named.
 """
 
 import os

@@ -138,11 +138,15 @@ class Project:
 
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a command in the project, with this Python's programs before others."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = os.environ | {"PATH": path} | environment
+        whole = self.environment(**environment)
         return subprocess.run(
-            command, cwd=self.root, env=environment, capture_output=True, text=True, check=False, timeout=600
+            command, cwd=self.root, env=whole, capture_output=True, text=True, check=False, timeout=600
         )
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """What the project's processes find: this Python's programs first, and no other project's Prefect at home."""
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        return dict(os.environ) | {"PATH": path, "PREFECT_HOME": str(self.root / ".work/prefect")} | changes
 
     def repro(self, *options: str) -> list[str]:
         """`dvc repro`; the stages that ran, in order."""

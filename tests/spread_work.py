@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,8 @@ def square(number: Number) -> tuple[int, int]:
     (number.marks / f"{number.value}-{n_tries}").touch()
     if number.behavior == "poison" or (number.behavior == "killed once" and not n_tries):
         os.kill(os.getpid(), signal.SIGKILL)
+    if number.behavior == "slow":
+        time.sleep(1)
     if number.behavior == "error":
         raise ClipError(f"{number}: is damaged")
     return number.value**2, os.getpid()

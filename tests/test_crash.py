@@ -17,6 +17,7 @@ from errors import FlowError, one_line_errors
 from flows import space
 from flows.graph import Footprint
 from flows.leftovers import SHARED_S, drop_unfinished, mend_lock, mend_rwlock
+from flows.outcome import Outcome
 from flows.space import FLOOR, find_lack
 from flows.stage_process import StageError, StageProcesses, Way
 from tests.project import FAKE, ROOT, Project
@@ -199,7 +200,7 @@ def test_what_a_kill_left_in_dvcs_cache_is_gone_after_the_next_build(project: Pr
 def test_a_full_disk_is_named_by_whatever_writes_in_a_stage(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     (tmp_path / "writers.py").write_text(WRITERS)
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": "/"}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TMPDIR": "."}
     done = run_on_small_disk(disk, "1m", f"{sys.executable} ../writers.py", environment)
     said = done.stderr.splitlines()
     assert done.returncode == 0, done.stderr
@@ -276,11 +277,25 @@ def test_a_stage_needs_what_dvc_lock_says_and_is_refused_below_it(
     monkeypatch.setattr(space, "find_free", lambda _: needed)
     assert find_lack(stage, footprint) is None
     monkeypatch.setattr(space, "find_free", lambda _: needed - 1)
-    with pytest.raises(
-        StageError, match=rf"about {needed / 1e9:.2f} GB are needed on /.*are free\); free some"
-    ) as lack:
-        StageProcesses(footprint).run(stage, print, Way())
+    told = rf"about {needed / 1e9:.2f} GB are needed on /.*are free\); free some"
+    assert re.match(told, str(find_lack(stage, footprint)))
+
+
+def test_a_stage_that_runs_is_asked_for_its_space_and_what_is_restored_is_not(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    (project.root / "data/sample/ada/shots.parquet").unlink()  # DVC puts it back
+    footprint = _footprint(project.root / ".dvc/cache", {"sample@ada": {"data/sample/ada": 10**15}})
+    processes = StageProcesses(footprint)
+    assert processes.run("sample@ada", print, Way()) is Outcome.RESTORED
+    project.write("clips/ada/take1.mp4", "other frames")
+    before = project.read_runs()
+    with pytest.raises(StageError, match=r"about 2000000\.00 GB are needed on /") as lack:
+        processes.run("sample@ada", print, Way())
     assert lack.value.is_final
+    time.sleep(1)
+    assert project.read_runs() == before
 
 
 def test_an_old_result_makes_room_for_the_new_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

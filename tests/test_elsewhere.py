@@ -1,17 +1,24 @@
 """A stage built by another machine's worker, in a clone of its own: restored here, with the same dvc.lock."""
 
-import os
 import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from uuid import UUID, uuid4
 
+import httpx
 import pytest
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Completed, Failed, Running, Scheduled
 
 from errors import FlowError
-from flows.elsewhere import HERE, check_asked
+from flows import elsewhere
+from flows.elsewhere import HERE, build_elsewhere, check_asked
+from flows.stage_process import StageError, Way
 from tests.project import Project
 from tests.show import Show
 
@@ -51,7 +58,7 @@ def test_a_worker_s_clone_builds_and_pushes_and_this_one_restores(show: Show, tm
     worker = subprocess.Popen(
         [sys.executable, "-m", "flows.worker", "gpu"],
         cwd=clone.root,
-        env=os.environ | server,
+        env=clone.environment(**server),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -74,3 +81,78 @@ def test_a_worker_s_clone_builds_and_pushes_and_this_one_restores(show: Show, tm
     assert clone.read_runs() == ["convert@demo"]
     clone.dvc("repro", "--pull", "--allow-missing", "evaluate@demo")
     assert (clone.root / "dvc.lock").read_bytes() == (show.root / "dvc.lock").read_bytes()
+
+
+class Server:
+    """A server that says of every run what a test gives it, one after another, and notes what it is asked."""
+
+    def __init__(self, *said: State | Exception) -> None:
+        self._said = list(said)
+        self.cancelled: list[str] = []
+        self.parameters: dict[str, object] = {}
+
+    def run_deployment(self, name: str, parameters: dict[str, object], **_: object) -> FlowRun:
+        if name != "build/gpu":
+            raise ObjectNotFound(http_exc=ValueError(name))
+        self.parameters = parameters
+        return FlowRun(flow_id=uuid4())
+
+    def read_flow_run(self, run_id: UUID) -> FlowRun:
+        said = self._said.pop(0)
+        if isinstance(said, Exception):
+            raise said
+        return FlowRun(id=run_id, flow_id=uuid4(), state=said)
+
+    def set_flow_run_state(self, run_id: UUID, state: State, *, force: bool) -> None:
+        assert force
+        self.cancelled.append(f"{state.name} {run_id}")
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Have `train@x` built by a server of this kind; the lines that are told."""
+
+    def build(server: Server, place: str = "gpu", is_ended: bool = False) -> list[str]:
+        told: list[str] = []
+        monkeypatch.setattr(elsewhere, "push_results", lambda: None)
+        monkeypatch.setattr(elsewhere, "run_deployment", server.run_deployment)
+        monkeypatch.setattr(elsewhere, "get_client", lambda **_: nullcontext(server))
+        monkeypatch.setattr(elsewhere, "EVERY_S", 0)
+        way = Way(force=True, timeout_s=60, place=place)
+        build_elsewhere("train@x", way, told.append, lambda: is_ended)
+        return told
+
+    return build
+
+
+def test_what_the_other_clone_is_asked_for_and_a_server_that_is_away_for_a_moment_costs_nothing(
+    ask: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(elsewhere, "PATIENCE_S", -1)
+    server = Server(Scheduled(), httpx.ConnectError("gone"), Running(), Completed())
+    told = ask(server)
+    assert server.parameters == {
+        "only": ["train@x"],
+        "force": True,
+        "pull": True,
+        "push": True,
+        "timeouts": {"train@x": 60},
+        "asked_by": HERE,
+    }
+    assert sum("no worker has taken it yet" in line for line in told) == 1
+    assert server.cancelled == []
+
+
+def test_a_run_elsewhere_that_fails_or_cannot_be_asked_for_is_told(ask: Callable[..., list[str]]) -> None:
+    with pytest.raises(StageError, match=r"the deployment gpu did not build it \(Failed: no space\)"):
+        ask(Server(Failed(message="no space")))
+    with pytest.raises(StageError, match="the server knows no deployment build/tpu"):
+        ask(Server(), place="tpu")
+
+
+def test_a_flow_that_ends_cancels_the_run_elsewhere(ask: Callable[..., list[str]]) -> None:
+    server = Server()
+    with pytest.raises(StageError, match="the flow was ended"):
+        ask(server, is_ended=True)
+    assert len(server.cancelled) == 1
+    assert server.cancelled[0].startswith("Cancelling ")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -33,16 +34,22 @@ ENGINES = ["processes:2", pytest.param("dask", marks=pytest.mark.heavy)]
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A scheduler and two workers on this machine: the scheduler's address."""
-    folder = tmp_path_factory.mktemp("cluster")
+    with _run_cluster(tmp_path_factory.mktemp("cluster"), "2") as (address, _):
+        yield address
+
+
+@contextmanager
+def _run_cluster(folder: Path, n_workers: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """The address and the process of a scheduler with workers."""
     place = ["--scheduler-file", str(folder / "scheduler.json")]
     scheduler = _start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", *place)
-    worker = _start("dask_worker", "--nthreads", "1", "--nworkers", "2", "--no-dashboard", *place)
+    worker = _start("dask_worker", "--nthreads", "1", "--nworkers", n_workers, "--no-dashboard", *place)
     try:
         end = time.monotonic() + 60
         while not (folder / "scheduler.json").exists():
             assert time.monotonic() < end, "no scheduler came up"
             time.sleep(0.1)
-        yield json.loads((folder / "scheduler.json").read_text())["address"]
+        yield json.loads((folder / "scheduler.json").read_text())["address"], scheduler
     finally:
         for process in (worker, scheduler):
             process.terminate()
@@ -121,6 +128,19 @@ def test_a_scheduler_that_is_not_there_is_said_in_one_line(tmp_path: Path, monke
     monkeypatch.setattr("flows.dask_engine.CONNECT_S", 1)
     with pytest.raises(FlowError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9; start it"):
         list(spread(square, _make_numbers(tmp_path)))
+
+
+@pytest.mark.heavy
+def test_a_scheduler_that_goes_in_the_middle_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _run_cluster(tmp_path, "1") as (address, scheduler):
+        monkeypatch.setenv(ENGINE, f"dask:{address}")
+        results = spread(square, _make_numbers(tmp_path, **{f"n{value}": "slow" for value in range(1, 9)}))
+        assert next(results)[0] == 0
+        scheduler.kill()
+        with pytest.raises(FlowError, match=f"the Dask scheduler at {address} has gone"):
+            list(results)
 
 
 @pytest.mark.heavy

@@ -1,7 +1,6 @@
 """Sweeps: a grid of params becomes experiments of DVC, beside a checkout that stays as it is."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -88,11 +87,8 @@ def test_every_combination_is_an_experiment_and_one_that_fails_is_named_and_leav
 @pytest.mark.soak
 def test_no_process_and_no_clone_outlives_a_sweep_that_is_interrupted(show: Project, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flows.sweep", "convert.batch_frames=14", "convert"]
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with (tmp_path / "said").open("wb") as said:
-        flow = subprocess.Popen(
-            command, cwd=show.root, env=os.environ | {"PATH": path}, stdout=said, stderr=subprocess.STDOUT
-        )
+        flow = subprocess.Popen(command, cwd=show.root, env=show.environment(), stdout=said, stderr=subprocess.STDOUT)
     _wait_for((tmp_path / "pid").exists)
     stage = int((tmp_path / "pid").read_text())
     flow.send_signal(signal.SIGINT)

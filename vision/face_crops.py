@@ -33,7 +33,7 @@ def cut_faces(cutting: Cutting) -> list[Row]:
     """The records (dicts of FACESET's columns) of a part's faces, in order. Raises ClipError."""
     if not cutting.faces:
         return []
-    check_clip(cutting.clip, cutting.clip_sha256, "run its stage sample again")
+    check_clip(cutting.clip, cutting.clip_sha256)
     of_frame: dict[int, list[Row]] = {}
     for face in cutting.faces:
         of_frame.setdefault(face["frame"], []).append(face)

@@ -19,7 +19,10 @@ def hash_file(path: Path) -> str:
         raise ClipError(f"{path}: cannot be read ({error.strerror}); mend the path or its permissions") from error
 
 
-def check_clip(path: Path, sha256: str, remedy: str) -> None:
+SAMPLE_AGAIN = "run its stage sample again; on another machine, bring the copy there up to date"
+
+
+def check_clip(path: Path, sha256: str, remedy: str = SAMPLE_AGAIN) -> None:
     """Raise ClipError, with the `remedy`, where a clip is not the one of this hash; a process hashes each clip once."""
     found = path.stat() if path.exists() else None
     if found is None or _hash_known(path, found.st_size, found.st_mtime_ns) != sha256:

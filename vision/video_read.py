@@ -39,6 +39,8 @@ CONTAINERS = (
 MAX_PIXELS = 64_000_000
 MIN_SIDE = 16
 IGNORED_SUFFIX = ".dvc"
+# Containers without an index of their frames lead to somewhere near a time stamp; so far before it is tried then.
+SEEK_BACK_S = (0.0, 0.5, 2.0)
 TS_PACKET_SIZES = (188, 192, 204)
 # What libav says in its log only, without an error, where data is damaged or missing.
 DAMAGE_WORDS = ("CRC mismatch", "ended prematurely", "partial file")
@@ -186,16 +188,15 @@ def _find_start(container: Any, stream: Any, path: Path, part: Part) -> Iterator
     """The decoded pictures from the first of a part on. Raises ClipError where the clip does not lead there."""
     if not part.first_frame:
         return _Decoder(container, stream, path, is_whole=False).pictures()
-    try:
-        container.seek(part.first_pts, stream=stream)
-    except av.FFmpegError as error:
-        raise _no_part(path, part) from error
-    pictures = _Decoder(container, stream, path, is_whole=False).pictures()
-    later = dropwhile(lambda picture: picture.pts is not None and picture.pts < part.first_pts, pictures)
-    first = next(later, None)
-    if first is None or first.pts != part.first_pts:
-        raise _no_part(path, part)
-    return chain([first], later)
+    for back_s in SEEK_BACK_S:
+        with contextlib.suppress(av.FFmpegError, ClipError):  # what it leads to cannot be decoded on its own
+            container.seek(part.first_pts - round(back_s / stream.time_base), stream=stream)
+            pictures = _Decoder(container, stream, path, is_whole=False).pictures()
+            later = dropwhile(lambda picture: picture.pts is not None and picture.pts < part.first_pts, pictures)
+            first = next(later, None)
+            if first is not None and first.pts == part.first_pts:
+                return chain([first], later)
+    raise _no_part(path, part)
 
 
 def _no_part(path: Path, part: Part) -> ClipError:
