@@ -21,14 +21,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-from tests.project import ROOT, Project
+from tests.prefect_server import run_server
+from tests.project import Project
 from tests.small_demo import make_small_demo
 
 STAGES = (
@@ -38,14 +38,6 @@ STAGES = (
 VICTIMS = ("flow", "dvc", "stage")
 STEPS = 384  # of training, with a resumable state every few: longer than it takes to start
 MARK = "UNDERSTUDY_KILLED"
-SERVE = """
-import os, sys
-from flows import environment
-from flows.server import ensure_server
-ensure_server()
-print(os.environ["PREFECT_API_URL"], flush=True)
-sys.stdin.read()
-"""
 
 
 @dataclass
@@ -187,19 +179,6 @@ def _measure(project: Project, stage: str) -> float:
     done = project.run("dvc", "repro", "--single-item", stage, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout + done.stderr
     return time.monotonic() - start
-
-
-@contextmanager
-def run_server(home: Path) -> Iterator[dict[str, str]]:
-    """A Prefect server for all flows: the environment that names it."""
-    environment = {"PREFECT_HOME": str(home)}
-    command = [sys.executable, "-c", SERVE]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    with process:
-        yield environment | {"PREFECT_API_URL": process.stdout.readline().strip()}
 
 
 def _train_longer(values: Any) -> None:

@@ -1,10 +1,12 @@
 """What every test may use."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.prefect_server import run_server
 from tests.project import Project
 
 
@@ -21,6 +23,13 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
 def project(built_once: Project, tmp_path: Path) -> Project:
     """A project of fakes of one's own, built."""
     return built_once.copy(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A Prefect server for the module's flows: the environment that names it."""
+    with run_server(tmp_path_factory.mktemp("prefect")) as environment:
+        yield environment
 
 
 @pytest.fixture

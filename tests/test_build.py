@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -23,31 +23,10 @@ from flows.artifacts import to_link
 from flows.graph import Graph
 from flows.guard import start_guarded
 from flows.outcome import Outcome, is_of_interest, read_lines, tell_error, tell_outcome
-from tests.project import ROOT, Project
+from tests.project import Project
 from vision.crops import decode_png
 
-SERVE = """
-import os
-from flows import environment
-from flows.server import ensure_server
-ensure_server()
-print(os.environ["PREFECT_API_URL"], flush=True)
-input()
-"""
 ROW = re.compile(r"^  (\S+) +(\w+) +[\d.]+ s$", re.MULTILINE)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A Prefect server for the module's flows: the environment that names it."""
-    environment = {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
-    command = [sys.executable, "-c", SERVE]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    with process:
-        yield environment | {"PREFECT_API_URL": process.stdout.readline().strip()}
 
 
 def _build(project: Project, server: dict[str, str], *arguments: str) -> tuple[int, dict[str, str], list[str]]:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ from flows.space import FLOOR, find_lack
 from flows.stage_process import StageError, StageProcesses, Way
 from tests.project import FAKE, ROOT, Project
 from tests.small_disk import run_on_small_disk
-from tests.test_build import ROW, SERVE
+from tests.test_build import ROW
 
 HELD = FAKE + '\nPath("started").touch()\nwhile not Path("go").exists():\n    time.sleep(0.05)\n'
 HUNGRY = FAKE + '\nif name == "sample@ada":\n    with out.open("ab") as file:\n        file.write(bytes(150_000_000))\n'
@@ -59,19 +59,6 @@ for write in (
     except SystemExit as end:
         print(end.code, file=sys.stderr)
 """
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A Prefect server for the module's flows: the environment that names it."""
-    environment = {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
-    command = [sys.executable, "-c", SERVE]
-    process = subprocess.Popen(
-        command, cwd=ROOT, env=os.environ | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    with process:
-        yield environment | {"PREFECT_API_URL": process.stdout.readline().strip()}
 
 
 def _build(project: Project, server: dict[str, str], *arguments: str) -> tuple[int, dict[str, str], str]:
