@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from prefect.artifacts import create_image_artifact, create_table_artifact
 
-from flows.face_sheet import draw_face_sheet
 from flows.graph import compare_metrics
 from flows.outcome import Outcome
 from vision.contact_sheet import scale_to_height
@@ -45,6 +44,8 @@ def _find_pictures(stage: str) -> Iterator[tuple[str, np.ndarray]]:
     """Some faces of an alignment, the preview of a training, the contact sheet of an evaluation; each with its name."""
     name, _, key = stage.partition("@")
     if name == "align":
+        from flows.face_sheet import draw_face_sheet  # noqa: PLC0415 (pandas takes its time, and most runs need none)
+
         faces = draw_face_sheet(Path(f"data/align/{key}/faceset"))
         yield from [("faces", faces)] if faces is not None else []
     files = {"train": f"data/train/{key}/previews/*.png", "evaluate": f"data/evaluate/{key}/sheet.png"}
