@@ -9,8 +9,7 @@ DVC owns what (graph, cache, lock file), Prefect owns when. `dvc repro` alone gi
 import argparse
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from graphlib import TopologicalSorter
@@ -85,7 +84,7 @@ def build(
         limits, wheres = graph.spell_out(timeouts or {}), graph.spell_out(places or {})
         selected = graph.select(only, downstream=downstream) if only else graph
         run = _Run(selected, _Plan(frozenset(forced), pull, retries, limits, wheres))
-        with run.ended_processes():
+        with run.processes.all_ended():
             run.submit_all(jobs)
         state = run.conclude()
         if state.is_completed():
@@ -115,18 +114,10 @@ class _Run:
     def __init__(self, graph: Graph, plan: _Plan) -> None:
         self._graph = graph
         self._plan = plan
-        self._processes = StageProcesses(graph.footprint)
+        self.processes = StageProcesses(graph.footprint)
         self._futures: dict[str, Future] = {}
         self._started: dict[str, float] = {}
         self._seconds: dict[str, float] = {}
-
-    @contextmanager
-    def ended_processes(self) -> Iterator[None]:
-        """However the block ends, no process of the run is left."""
-        try:
-            yield
-        finally:
-            self._processes.end_all()
 
     def submit_all(self, jobs: int) -> None:
         """Submit each stage when those that it needs have ended, at most `jobs` at a time."""
@@ -169,7 +160,7 @@ class _Run:
         options: Task[..., State[Any]] = run_stage.with_options(
             name=stage.split("@", maxsplit=1)[0], task_run_name=stage.replace("{", "{{"), retries=self._plan.retries
         )
-        future: Future = options.submit(stage, self._processes, way, is_unchanged=is_unchanged, wait_for=needed)
+        future: Future = options.submit(stage, self.processes, way, is_unchanged=is_unchanged, wait_for=needed)
         self._futures[stage] = future
         future.add_done_callback(lambda _: ended.put(stage))
 

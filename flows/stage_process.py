@@ -1,10 +1,12 @@
 """One stage as one `dvc repro` process under a guard, its lines told as they come."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,7 +50,7 @@ class StageProcesses:
 
     def __init__(self, footprint: Footprint | None = None) -> None:
         self._footprint = footprint
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the interrupt may come while it is held
         self._running: set[subprocess.Popen[bytes]] = set()
         self._is_ended = False
 
@@ -98,6 +100,15 @@ class StageProcesses:
             raise self._make_error(lines)
         return lines
 
+    @contextmanager
+    def all_ended(self) -> Iterator[None]:
+        """However the block ends, no process of the flow is left; Ctrl-C ends them at once, whoever swallows it."""
+        try:
+            with _on_interrupt(self.end_all):
+                yield
+        finally:
+            self.end_all()
+
     def end_all(self) -> None:
         """End every process of the flow, and start no more."""
         with self._lock:
@@ -142,6 +153,24 @@ class StageProcesses:
         process.stdout.close()
         with self._lock:
             self._running.discard(process)
+
+
+@contextmanager
+def _on_interrupt(act: Callable[[], None]) -> Iterator[None]:
+    """Let Ctrl-C call `act` before it is raised, in the main thread, which alone gets it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(_number: int, _frame: object) -> None:
+        act()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _environment() -> dict[str, str]:

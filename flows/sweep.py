@@ -59,10 +59,8 @@ def sweep(params: list[str], stages: list[str] | None = None, jobs: int = 1) -> 
         targets = find_targets(stages or [])
         shutil.rmtree(CLONES, ignore_errors=True)  # of a sweep that was killed
         run = _Run(commit, targets)
-        try:
+        with run.processes.all_ended():
             run.submit_all(grid, jobs)
-        finally:
-            run.processes.end_all()
         return run.conclude()
 
 

@@ -23,6 +23,7 @@ from flows.artifacts import to_link
 from flows.graph import Graph
 from flows.guard import start_guarded
 from flows.outcome import Outcome, is_of_interest, read_lines, tell_error, tell_outcome
+from flows.stage_process import StageProcesses
 from tests.project import Project
 from vision.crops import decode_png
 
@@ -109,6 +110,16 @@ def test_no_process_outlives_the_flow(project: Project, server: dict[str, str], 
     assert flow.wait(timeout=60) != 0
     project.behave({})
     assert project.repro("--single-item", "sample@ada") == ["sample@ada"], "the next run goes on by itself"
+
+
+def test_an_interrupt_ends_the_processes_also_where_a_library_swallows_it() -> None:
+    processes = StageProcesses()
+    before = signal.getsignal(signal.SIGINT)
+    with processes.all_ended():
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert processes.is_ended
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_stage_over_its_time_is_ended_and_named_and_its_dependents_are_not_ready(
