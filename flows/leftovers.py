@@ -5,6 +5,7 @@ DVC's works. The last good copy, kept in .work/, is put back; what was made sinc
 """
 
 import contextlib
+import filecmp
 import json
 import re
 import shutil
@@ -35,8 +36,9 @@ def mend_leftovers(tell: Callable[[str], None]) -> None:
 
 def keep_lock() -> None:
     """Keep a copy of dvc.lock where it is whole."""
-    if LOCK.exists() and not judge_lock(LOCK):
-        _copy(LOCK, WORK / "dvc.lock")
+    kept = WORK / "dvc.lock"
+    if LOCK.exists() and not _is_kept(LOCK, kept) and not judge_lock(LOCK):
+        _copy(LOCK, kept)
 
 
 def judge_lock(lock: Path) -> str:
@@ -53,7 +55,7 @@ def judge_lock(lock: Path) -> str:
 
 def mend_lock(lock: Path, kept: Path, tell: Callable[[str], None]) -> None:
     """Put the copy `kept` in a broken lock's place, or without one take it away; keep the copy of a sound one."""
-    if not lock.exists():
+    if not lock.exists() or _is_kept(lock, kept):
         return
     wrong = judge_lock(lock)
     if not wrong:
@@ -114,6 +116,11 @@ def _is_dvc(pid: int) -> bool:
         return b"dvc" in Path(f"/proc/{int(pid)}/cmdline").read_bytes()
     except OSError:
         return False
+
+
+def _is_kept(lock: Path, kept: Path) -> bool:
+    """Whether the lock is the copy that was judged before, and need not be read by DVC again."""
+    return kept.exists() and filecmp.cmp(lock, kept, shallow=False)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from disk import list_places, tell_full_disk, tells_full_disk
 from errors import FlowError
-from flows.environment import ROOT
+from flows.environment import describe_checkout
 from flows.graph import Footprint
 from flows.guard import start_guarded
 from flows.outcome import Outcome, is_of_interest, read_lines, tell_error, tell_outcome
@@ -175,8 +174,7 @@ def _on_interrupt(act: Callable[[], None]) -> Iterator[None]:
 
 def _environment() -> dict[str, str]:
     """The stages' `python` is this one; their lines come without delay."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT)}
+    return os.environ | describe_checkout() | {"PYTHONUNBUFFERED": "1"}
 
 
 def _end_at_timeout(process: subprocess.Popen[bytes], timeout_s: float, is_over: threading.Event) -> None:
