@@ -38,6 +38,7 @@ from flows.outcome import Outcome
 from flows.server import ensure_server
 from flows.space import guarded_against_full_disk
 from flows.stage_process import StageError, StageProcesses, StageTimeoutError, Way
+from flows.terminal import print_table, say
 from stages.check import EDITS, add_edits, check_files
 from stages.params import read_params
 
@@ -75,9 +76,9 @@ def build(
     in another clone; to that one's flow `asked_by` says by whom.
     """
     check_asked(asked_by)
-    with hold_checkout(partial(_say, "build")):
+    with hold_checkout(partial(say, "build")):
         check_inputs()
-        mend_leftovers(partial(_say, "build"))
+        mend_leftovers(partial(say, "build"))
         graph = read_graph()
         is_forced = force and flow_run.run_count == 1  # Prefect's retry of a run finishes it, and repeats nothing
         forced = {stage for name in only or graph.upstreams for stage in graph.find(name)} if is_forced else set()
@@ -141,11 +142,11 @@ class _Run:
     def conclude(self) -> State[Any]:
         """Print the table; the flow's own state."""
         outcomes = {stage: self._tell_outcome(stage) for stage in self._futures}
-        _print_table(outcomes, self._seconds)
+        print_table(outcomes, self._seconds)
         try:
             tell_run(outcomes, self._seconds)
         except (httpx.HTTPError, UnderstudyError) as error:  # what became of the stages is worth more than its page
-            _say("build", f"no artifacts of the run: {' '.join(str(error).split())}")
+            say("build", f"no artifacts of the run: {' '.join(str(error).split())}")
         failed = [stage for stage, outcome in outcomes.items() if outcome in (Outcome.FAILED, Outcome.TIMED_OUT)]
         if not failed:
             return Completed(message=f"{len(outcomes)} stages are up to date")
@@ -171,9 +172,9 @@ class _Run:
     def _tell_end(self, stage: str) -> None:
         outcome = self._tell_outcome(stage)
         if outcome in (Outcome.FAILED, Outcome.TIMED_OUT):
-            _say(stage, f"{outcome}: {self._tell_error(stage)}")
+            say(stage, f"{outcome}: {self._tell_error(stage)}")
         elif outcome is not Outcome.CACHED:
-            _say(stage, f"{outcome} after {self._seconds[stage]:.1f} s")
+            say(stage, f"{outcome} after {self._seconds[stage]:.1f} s")
 
     def _tell_error(self, stage: str) -> str:
         error = self._futures[stage].state.result(raise_on_failure=False)
@@ -195,7 +196,7 @@ def run_stage(stage: str, processes: StageProcesses, way: Way, *, is_unchanged: 
 
     def tell(line: str) -> None:
         logger.info(line)
-        _say(stage, line)
+        say(stage, line)
 
     try:
         if way.place:
@@ -204,16 +205,6 @@ def run_stage(stage: str, processes: StageProcesses, way: Way, *, is_unchanged: 
     except StageTimeoutError as error:
         return Failed(name=Outcome.TIMED_OUT.value, message=str(error), data=error)
     return Completed(name=outcome.value)
-
-
-def _say(stage: str, line: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {stage}  {line}", flush=True)
-
-
-def _print_table(outcomes: Mapping[str, Outcome], seconds: Mapping[str, float]) -> None:
-    width = max((len(stage) for stage in outcomes), default=0)
-    for stage, outcome in outcomes.items():
-        print(f"  {stage:{width}}  {outcome:9}  {seconds[stage]:7.1f} s", flush=True)
 
 
 def _read_arguments() -> argparse.Namespace:

@@ -36,6 +36,7 @@ from flows.grid import Combination, read_grid
 from flows.outcome import Outcome
 from flows.server import ensure_server
 from flows.stage_process import StageProcesses
+from flows.terminal import print_table, say
 
 CLONES = WORK / "sweep"
 Future = PrefectFuture[State[Any]]
@@ -53,7 +54,7 @@ def sweep(params: list[str], stages: list[str] | None = None, jobs: int = 1) -> 
 
     `stages`: bring these and what they need up to date, none: all. `jobs` experiments run side by side.
     """
-    with hold_checkout(partial(_say, "sweep")):
+    with hold_checkout(partial(say, "sweep")):
         commit = read_commit()
         grid = read_grid(params)
         targets = find_targets(stages or [])
@@ -143,7 +144,7 @@ def run_experiment(combination: Combination, commit: str, targets: list[str], pr
     def tell(line: str) -> None:
         if not _DVC_NOISE.match(line):
             logger.info(line)
-            _say(name, line)
+            say(name, line)
 
     folder = CLONES / name
     settings = [word for setting in combination.settings for word in ("--set-param", setting)]
@@ -152,7 +153,7 @@ def run_experiment(combination: Combination, commit: str, targets: list[str], pr
             processes.run_dvc(["--cd", str(folder), "exp", "run", "--temp", "--name", name, *settings, *targets], tell)
             keep_experiments(folder)
     except FlowError as error:
-        _say(name, f"{Outcome.FAILED}: {error}")
+        say(name, f"{Outcome.FAILED}: {error}")
         return Failed(message=str(error), data=error)
     return Completed()
 
@@ -162,18 +163,13 @@ def _tell_error(state: State[Any]) -> str:
     return str(error) if isinstance(error, FlowError) else repr(error)
 
 
-def _say(name: str, line: str) -> None:
-    print(f"{time.strftime('%H:%M:%S')} {name}  {line}", flush=True)
-
-
 def _tell_table(outcomes: Mapping[str, Outcome], seconds: Mapping[str, float], errors: Mapping[str, str]) -> None:
     """Print what became of each experiment, and leave it in Prefect's UI."""
-    width = max(map(len, outcomes))
-    rows: list[dict[str, object]] = []
-    for name, outcome in outcomes.items():
-        print(f"  {name:{width}}  {outcome:9}  {seconds[name]:7.1f} s", flush=True)
-        rows.append({"experiment": name, "outcome": outcome, "seconds": round(seconds[name], 1)})
-        rows[-1]["error"] = errors.get(name, "")
+    print_table(outcomes, seconds)
+    rows = [
+        {"experiment": name, "outcome": outcome, "seconds": round(seconds[name], 1), "error": errors.get(name, "")}
+        for name, outcome in outcomes.items()
+    ]
     create_table_artifact(rows, key="experiments", description="What became of each combination.")
     print("compare them: dvc exp show --only-changed; take one over: dvc exp apply NAME", flush=True)
 
