@@ -1,8 +1,8 @@
 """The graph of stages as DVC reads it from dvc.yaml: with grid.py the only door to DVC's own code."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -34,15 +34,19 @@ class Footprint:
 
 @dataclass(frozen=True)
 class Graph:
-    """Stages by DVC's name (`train@ben_as_ada`), each with those that it needs; which have changed; their results.
+    """Stages by DVC's name (`train@ben_as_ada`), each with those that it needs; their results.
 
     `changes`: of each changed stage what DVC's status says.
     """
 
     upstreams: Mapping[str, frozenset[str]]
-    changed: frozenset[str]
-    changes: Mapping[str, list[Any]] = field(default_factory=dict)
+    changes: Mapping[str, list[Any]]
     footprint: Footprint | None = None
+
+    @property
+    def changed(self) -> Set[str]:
+        """The stages that differ from dvc.lock."""
+        return self.changes.keys()
 
     def select(self, names: Iterable[str], *, downstream: bool = False) -> "Graph":
         """The stages of these names (`align` means all of `align@...`) and all that they need. Raises FlowError.
@@ -88,8 +92,7 @@ def read_graph() -> Graph:
         with Repo(_wait_for_lock=True) as repo:
             graph = repo.index.graph
             upstreams = {stage.addressing: frozenset(s.addressing for s in graph[stage]) for stage in graph}
-            status = repo.status(check_updates=False)
-            return Graph(upstreams, frozenset(status), status, _read_footprint(repo))
+            return Graph(upstreams, repo.status(check_updates=False), _read_footprint(repo))
     except DvcException as error:
         raise FlowError(f"DVC cannot read the graph of stages: {error}") from error
 

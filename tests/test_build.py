@@ -273,9 +273,7 @@ def test_dvcs_doings_are_not_shown_and_a_stages_lines_and_dvcs_errors_are() -> N
 
 
 def test_a_selection_holds_all_that_its_stages_need_and_an_unknown_name_gets_the_known_ones() -> None:
-    graph = Graph(
-        {"a": frozenset(), "b@x": frozenset({"a"}), "b@y": frozenset({"a"}), "c": frozenset({"b@x"})}, frozenset()
-    )
+    graph = Graph({"a": frozenset(), "b@x": frozenset({"a"}), "b@y": frozenset({"a"}), "c": frozenset({"b@x"})}, {})
     assert set(graph.select(["c"]).upstreams) == {"a", "b@x", "c"}
     assert set(graph.select(["b"]).upstreams) == {"a", "b@x", "b@y"}
     assert set(graph.select(["b@x"], downstream=True).upstreams) == {"a", "b@x", "c"}
