@@ -7,6 +7,7 @@ import numpy as np
 
 from vision.contact_sheet import SheetRow, draw_sheet
 from vision.crops import decode_png
+from vision.evenly import pick_evenly
 from vision.tables import FACESET, read_table
 
 ROWS, COLUMNS, FACE_PX = 5, 8, 96
@@ -18,7 +19,7 @@ def draw_face_sheet(faceset: Path) -> np.ndarray | None:
     At most as many shards are read as the sheet has rows.
     """
     shards = sorted(faceset.glob("part-*.parquet"))
-    chosen = [shards[i] for i in _spread(len(shards), ROWS)]
+    chosen = [shards[i] for i in pick_evenly(len(shards), ROWS)]
     faces = [face for shard in chosen for face in _read_some(shard, -(-ROWS * COLUMNS // len(chosen)))]
     rows = [list(faces[i : i + COLUMNS]) for i in range(0, len(faces), COLUMNS)][:ROWS]
     if not rows:
@@ -31,10 +32,6 @@ def draw_face_sheet(faceset: Path) -> np.ndarray | None:
 def _read_some(shard: Path, n: int) -> Iterator[tuple[str, np.ndarray]]:
     """Up to n faces of a shard, evenly over it, each with the name of its frame."""
     records = read_table(shard, FACESET, ["clip", "frame", "picture"])
-    for index in _spread(len(records), n):
+    for index in pick_evenly(len(records), n):
         record = records.iloc[index]
         yield f"{Path(record['clip']).stem[:10]} {record['frame']}", decode_png(record["picture"])
-
-
-def _spread(n: int, n_wanted: int) -> list[int]:
-    return sorted({int(i) for i in np.linspace(0, n - 1, min(n, n_wanted))})

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from models.autoencoder import ROLES, Role
 from models.tensors import to_tensor
+from vision.evenly import pick_evenly
 from vision.expression import Expressions
 from vision.packed import open_draws, open_expressions, open_packed
 
@@ -88,16 +89,11 @@ class FacePairs(LightningDataModule):
 
     def pick_drawn(self, n: int) -> dict[Role, FaceSample]:
         """Up to n faces of each role, evenly over its list of draws: rare expressions count as they do in training."""
-        return {role: self.train[role].take(draws[spread(len(draws), n)]) for role, draws in self._draws.items()}
+        return {role: self.train[role].take(draws[pick_evenly(len(draws), n)]) for role, draws in self._draws.items()}
 
     def pick_held_out(self, n: int) -> dict[Role, FaceSample]:
         """Up to n validation faces of each role, evenly over all."""
-        return {role: sample.take(spread(len(sample.faces), n)) for role, sample in self.validation.items()}
-
-
-def spread(n: int, n_wanted: int) -> NDArray[np.int64]:
-    """Up to n_wanted indices, evenly over n."""
-    return np.unique(np.linspace(0, n - 1, n_wanted).astype(np.int64))
+        return {role: sample.take(pick_evenly(len(sample.faces), n)) for role, sample in self.validation.items()}
 
 
 def _open_sample(folder: Path, split: str) -> FaceSample:

@@ -7,9 +7,10 @@ import torch
 from numpy.typing import NDArray
 
 from models.autoencoder import Autoencoder, Role
-from models.batches import FaceSample, spread
+from models.batches import FaceSample
 from models.tensors import to_pictures, to_tensor
 from models.warp import cut_views
+from vision.evenly import pick_evenly
 from vision.packed import view_ratio
 
 COLUMNS = 8
@@ -34,7 +35,7 @@ def draw_preview(model: Autoencoder, size_px: int, held_out: Mapping[Role, FaceS
 def _draw_rows(
     model: Autoencoder, size_px: int, sample: FaceSample, role: Role, other: Role
 ) -> list[NDArray[np.uint8]]:
-    shown = sample.take(spread(len(sample.faces), COLUMNS))
+    shown = sample.take(pick_evenly(len(sample.faces), COLUMNS))
     device = next(model.parameters()).device
     faces = cut_views(to_tensor(shown.faces, device), view_ratio(), size_px)[:, :3]
     sheets = (faces, model.restore(faces, role), model.swap(faces, shown.expressions, other, CARRY_RATIO))

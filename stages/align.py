@@ -14,6 +14,7 @@ from vision.alignment import Matrix, align_face, align_view, compose, estimate_p
 from vision.bridge import TrackedFace, bridge_gaps
 from vision.crops import crop_picture
 from vision.edits import Edit, find_edited, read_edits
+from vision.evenly import pick_evenly
 from vision.expression import measure_expression
 from vision.face_crops import Cutting, cut_faces
 from vision.faceset import FacesetWriter
@@ -109,7 +110,7 @@ def _judge_tracks(clips: Path, faces: pd.DataFrame, params: Align) -> Verdicts:
 
 def _describe_tracks(path: Path, faces: pd.DataFrame) -> dict[int, Look]:
     """The summed look of each track of a clip, from a few of its faces; the clip is decoded once."""
-    wanted = pd.concat([rows.iloc[_spread(len(rows))] for _, rows in faces.groupby("track")])
+    wanted = pd.concat([rows.iloc[pick_evenly(len(rows), LOOKS)] for _, rows in faces.groupby("track")])
     by_frame = {frame: list(rows.itertuples()) for frame, rows in wanted.groupby("frame")}
     looks: dict[int, Look] = {}
     for frame in read_frames(path):
@@ -118,11 +119,6 @@ def _describe_tracks(path: Path, faces: pd.DataFrame) -> dict[int, Look]:
             look = describe_face(crop_picture(frame.to_rgb(), to_view, LOOK_PX))
             looks[row.track] = looks.get(row.track, 0) + look
     return looks
-
-
-def _spread(n: int) -> list[int]:
-    """Up to LOOKS indices, evenly over n rows."""
-    return sorted({int(i) for i in np.linspace(0, n - 1, LOOKS)})
 
 
 def _judge_by_hand(faces: pd.DataFrame, edits: list[Edit]) -> Verdicts:
