@@ -89,7 +89,7 @@ class Graph:
 def read_graph() -> Graph:
     """Read the graph, and compare every stage with dvc.lock once. Raises FlowError."""
     try:
-        with Repo(_wait_for_lock=True) as repo:
+        with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
             graph = repo.index.graph
             upstreams = {stage.addressing: frozenset(s.addressing for s in graph[stage]) for stage in graph}
             return Graph(upstreams, repo.status(check_updates=False), _read_footprint(repo))
