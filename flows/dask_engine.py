@@ -30,7 +30,7 @@ Result = TypeVar("Result")
 
 def _fingerprint() -> str:
     """One hash of this checkout's code and of the installed versions, as they are when this module is imported."""
-    modules = (file for top in ("vision", "models", "stages") for file in sorted((ROOT / top).rglob("*.py")))
+    modules = (file for top in ("vision", "models", "trust", "stages") for file in sorted((ROOT / top).rglob("*.py")))
     files = [ROOT / "disk.py", ROOT / "errors.py", *modules]
     versions = sorted(f"{found.name}=={found.version}" for found in distributions())
     texts = [str(file.relative_to(ROOT)).encode() + file.read_bytes() for file in files]

@@ -6,8 +6,7 @@ frame's size alone. So it stops early where the smallest face is below 20 px, an
 it reaches levels of less than 12 px, which TensorFlow refuses, and reports that there is no face.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from models.mtcnn_inputs import build_pyramid, cut_patches
 from models.mtcnn_nets import load_nets
+from models.threads import one_thread
 
 CELL_PX = 12  # the face that P-Net sees
 STRIDE_PX = 2
@@ -62,7 +62,7 @@ class FaceDetector:
         What is found in a picture does not depend on the others.
         """
         stack = np.stack(pictures)
-        with _one_thread():
+        with one_thread():  # layers this small gain nothing from more
             boxes = self._refine(stack, self._propose(stack))
             boxes, five = self._describe(stack, boxes)
         return [_detections(boxes, five, index) for index in range(len(pictures))]
@@ -142,17 +142,6 @@ def _overlaps(a: np.ndarray, b: np.ndarray, of_smaller: bool) -> np.ndarray:
     whole = np.minimum(area_a[:, None], area_b) if of_smaller else area_a[:, None] + area_b - shared
     result: np.ndarray = shared / whole
     return result
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One torch thread: layers this small gain nothing from more, and the result does not depend on their number."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(n_threads)
 
 
 def _to_tensor(pictures: np.ndarray) -> Tensor:

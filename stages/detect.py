@@ -1,6 +1,5 @@
 """An identity's clips and parts -> detections.parquet: box, landmarks, mesh of every face of every frame, in pixels."""
 
-import time
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
@@ -10,12 +9,11 @@ import pandas as pd
 from errors import ClipError, FaceError, one_line_errors
 from models.face_search import Search, Stretch, find_faces
 from stages.params import Detect, pick, read_key, read_params
+from stages.progress import Progress
 from stages.spread import spread
 from vision.hashing import check_clip
 from vision.tables import DETECTIONS, PARTS, TableWriter, read_table
 from vision.video_read import Part, list_clips
-
-PROGRESS_S = 5.0  # wall time between two lines
 
 
 def detect(clips: Path, parts: Path, detections: Path, params: Detect) -> None:
@@ -51,13 +49,11 @@ def _check_faces(
 ) -> Iterator[pd.DataFrame]:
     """Pass one clip's faces on, with a line every few seconds. Raises FaceError at its end where there were none."""
     n_faces = n_frames = 0
-    began = said = time.monotonic()
+    progress = Progress(f"detect: {clip.name}")
     for stretch, faces in found:
         yield faces
-        n_faces, n_frames, now = n_faces + len(faces), stretch.part.end_frame, time.monotonic()
-        if now - said >= PROGRESS_S:
-            said = now
-            print(f"detect: {clip.name}: {n_frames} frames, {n_frames / (now - began):.0f} frames/s", flush=True)
+        n_faces, n_frames = n_faces + len(faces), stretch.part.end_frame
+        progress.tell(n_frames)
     if not n_faces:
         raise FaceError(
             f"{clip}: no face in any of its {n_frames} frames; lower detect.min_face_ratio "

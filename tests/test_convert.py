@@ -45,6 +45,7 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(take: Path, out: Path, **changes: object) -> pd.DataFrame:
     convert(
         clip=take / "clips" / "a.mp4",
+        parts=take / "parts.parquet",
         tracks=take / "tracks.parquet",
         checkpoint=take / "c.safetensors",
         video=out / "a.mp4",
@@ -110,6 +111,7 @@ def test_the_measured_expression_decides_the_swap(take: Path, tmp_path: Path) ->
         place = tmp_path / str(opening)
         place.mkdir()
         (place / "clips").symlink_to(take / "clips")
+        (place / "parts.parquet").symlink_to(take / "parts.parquet")
         for name in ("tracks.parquet", "c.safetensors"):
             (place / name).symlink_to(tmp_path / name)
         made[opening] = run(place, place)["picture_sha256"]

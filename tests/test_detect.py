@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import models.face_search
-import stages.detect
+import stages.progress
 from errors import ClipError, FaceError
 from models.mtcnn import Detection
 from stages.detect import detect
@@ -199,7 +199,7 @@ def test_progress_is_a_line_for_each_clip_and_for_every_few_seconds(
 ) -> None:
     faked.detect(landmarks="five")
     assert capsys.readouterr().out == "detect: take1.mp4: 100 faces in 100 frames\n"
-    monkeypatch.setattr(stages.detect, "PROGRESS_S", 0)
+    monkeypatch.setattr(stages.progress, "EVERY_S", 0)
     faked.sample(n_frames=100, part_frames=30)
     faked.detect(landmarks="five")
     lines = capsys.readouterr().out.splitlines()

@@ -1,5 +1,6 @@
 """Masks: drawn where the outline is, shrinking, soft, and never larger than they were."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -36,6 +37,19 @@ def test_more_erosion_leaves_less() -> None:
     areas = [soften_mask(circle(30), erosion, 4).sum() for erosion in (0, 3, 6, 12)]
     assert areas == sorted(areas, reverse=True)
     assert areas[2] == pytest.approx(np.pi * (30 - 6 - 2) ** 2, rel=0.06)
+
+
+def test_one_mask_is_softened_the_same_each_time(rng: np.random.Generator) -> None:
+    """Wherever it lies in memory, and however many threads OpenCV has."""
+    y, x = np.mgrid[:262, :242]
+    disk = (np.hypot((y - 131) / 110, (x - 121) / 90) < 1).astype(np.float32)
+    found, n_threads = set(), cv2.getNumThreads()
+    for n in range(300):
+        _junk = np.empty(rng.integers(1, 200_000), np.uint8)
+        cv2.setNumThreads(1 + n % 2)
+        found.add(soften_mask(disk.copy(), 4.3, 8.7).tobytes())
+    cv2.setNumThreads(n_threads)
+    assert len(found) == 1
 
 
 def test_the_edge_falls_smoothly_over_the_feather() -> None:

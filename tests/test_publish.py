@@ -1,6 +1,6 @@
 """Publishing: the label is burnt in and readable, the container is marked, and what is hashed is what was encoded."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 
 from tests.footage import encode_clip, numbered, read_packets
 from trust.label import Label, Style
-from trust.publish import METADATA, publish_video
+from trust.publish import METADATA, PublishedPart, publish_part, publish_video
 from vision.hashing import hash_picture
 from vision.planes import Layout, Matrix, Planes, planes_to_rgb, rgb_to_planes
 from vision.video_format import ColorTags, VideoFormat
@@ -48,32 +48,35 @@ def _is_labelled(planes: Planes) -> bool:
     return bool(planes[0].max() > 200)
 
 
+def _publish(composites: Iterable[Composite], label: Style) -> PublishedPart:
+    return publish_part(composites, FORMAT, label, TIMES[0], crf=0)
+
+
 @pytest.mark.parametrize(("label", "labelled"), [("opening", [5, 6, 30, 54]), ("corner", TIMES), ("off", [])])
+@pytest.mark.parametrize("n_first", [7, 2])
 def test_what_leaves_is_labelled_hashed_marked_and_has_the_clip_s_sound(
-    tmp_path: Path, clip: Path, label: Style, labelled: list[int]
+    tmp_path: Path, clip: Path, label: Style, labelled: list[int], n_first: int
 ) -> None:
-    out = tmp_path / "out.mp4"
-    published = list(publish_video(_composites(), out, FORMAT, clip, label, crf=0))
+    """However the video is cut into parts."""
+    out, pictures = tmp_path / "out.mp4", list(_composites())
+    parts = [_publish(part, label) for part in (pictures[:n_first], pictures[n_first:]) if part]
+    publish_video(parts, out, FORMAT, clip, crf=0)
     frames = list(read_frames(out))
-    assert [composite.pts for composite, _ in published] == [frame.pts for frame in frames] == TIMES
-    assert [digest for _, digest in published] == [hash_picture(frame.planes) for frame in frames]
+    assert [frame.pts for frame in frames] == TIMES
+    assert [digest for part in parts for digest in part.picture_sha256] == [hash_picture(f.planes) for f in frames]
     assert [frame.pts for frame in frames if _is_labelled(frame.planes)] == labelled
     assert read_packets(out) == read_packets(clip)
     with av.open(str(out)) as container:
         assert container.metadata["comment"] == METADATA["comment"] == "synthetic: face replaced"
 
 
-def test_a_failure_or_an_early_end_leaves_no_file(tmp_path: Path, clip: Path) -> None:
-    def failing() -> Iterator[Composite]:
-        yield from _composites()
+def test_a_failure_leaves_no_file(tmp_path: Path, clip: Path) -> None:
+    def failing() -> Iterator[PublishedPart]:
+        yield _publish(_composites(), "opening")
         raise RuntimeError("on the way")
 
-    out = tmp_path / "out.mp4"
     with pytest.raises(RuntimeError, match="on the way"):
-        list(publish_video(failing(), out, FORMAT, clip, "opening", crf=20))
-    begun = publish_video(_composites(), out, FORMAT, clip, "opening", crf=20)
-    next(begun)
-    begun.close()
+        publish_video(failing(), tmp_path / "out.mp4", FORMAT, clip, crf=0)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
@@ -85,7 +88,7 @@ SIZES = [(180, 320), (288, 360), (1080, 1920), (640, 360), (64, 96)]
 def test_the_opening_label_is_readable_on_any_ground(size: tuple[int, int], gray: int) -> None:
     form = replace(FORMAT, height=size[0], width=size[1])
     before = planes_to_rgb(_flat(gray, form), LAYOUT).astype(int)
-    after = planes_to_rgb(Label("opening", form).burn(_flat(gray, form), 0), LAYOUT).astype(int)
+    after = planes_to_rgb(Label("opening", form, 0).burn(_flat(gray, form), 0), LAYOUT).astype(int)
     touched = np.abs(after - before).max(axis=2) > 20
     white, dark = after.min(axis=2) > 220, after.max(axis=2) < 60
     assert touched.any()
@@ -102,7 +105,7 @@ def test_the_opening_label_is_readable_on_any_ground(size: tuple[int, int], gray
 @pytest.mark.parametrize("size", SIZES)
 def test_letters_of_the_opening_label_are_a_twentieth_of_the_short_side(size: tuple[int, int]) -> None:
     form = replace(FORMAT, height=size[0], width=size[1])
-    luma = Label("opening", form).burn(_flat(0, form), 0)[0]
+    luma = Label("opening", form, 0).burn(_flat(0, form), 0)[0]
     _, _, letters, _ = cv2.connectedComponentsWithStats((luma > 120).astype(np.uint8))
     heights = letters[1:, cv2.CC_STAT_HEIGHT]
     assert 0.05 * min(size) <= heights.max() <= max(0.12 * min(size), 16)
@@ -115,17 +118,17 @@ def test_the_label_leaves_the_rest_of_the_picture_bit_for_bit(rng: np.random.Gen
         rng.integers(16, 241, (90, 160)).astype(np.uint8),
     )
     for style in ("opening", "corner"):
-        burnt = Label(style, FORMAT).burn(noise, 0)
+        burnt = Label(style, FORMAT, 0).burn(noise, 0)
         assert np.array_equal(burnt[0][:110], noise[0][:110])
         assert not np.array_equal(burnt[0], noise[0])
         changed = np.abs(burnt[0].astype(int) - noise[0]) > 0
         assert changed.mean() < 0.12
-    assert Label("off", FORMAT).burn(noise, 0) is noise
+    assert Label("off", FORMAT, 0).burn(noise, 0) is noise
 
 
 def test_the_corner_label_is_smaller_than_the_opening_one() -> None:
     form = replace(FORMAT, height=720, width=1280)
-    small, large = (Label(style, form).burn(_flat(0, form), 0)[0] > 150 for style in ("corner", "opening"))
+    small, large = (Label(style, form, 0).burn(_flat(0, form), 0)[0] > 150 for style in ("corner", "opening"))
     assert 0 < small.sum() < large.sum() / 3
     assert np.flatnonzero(small.any(axis=0))[0] < 40
     assert np.flatnonzero(small.any(axis=1))[0] > 650
@@ -133,6 +136,6 @@ def test_the_corner_label_is_smaller_than_the_opening_one() -> None:
 
 def test_ten_bit_pictures_take_the_label_too() -> None:
     form = replace(FORMAT, layout=replace(LAYOUT, bits=10))
-    burnt = Label("opening", form).burn(_flat(100, form), 0)
+    burnt = Label("opening", form, 0).burn(_flat(100, form), 0)
     assert burnt[0].dtype == np.uint16
     assert burnt[0].max() == 940

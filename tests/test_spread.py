@@ -11,11 +11,15 @@ from itertools import islice
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 import vision.parts
 from errors import ClipError, FlowError, ParamsError, WorkerError
+from models.autoencoder import ROLES, build_autoencoder
+from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from stages.align import align
+from stages.convert import convert
 from stages.detect import detect
 from stages.params import read_params
 from stages.sample import sample
@@ -155,15 +159,14 @@ def test_a_worker_with_other_code_is_refused_by_name(
 
 
 @pytest.mark.heavy
-def test_the_tables_of_detect_and_align_do_not_tell_the_engine(
-    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_result_tells_the_engine(cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vision.parts, "PART_FRAMES", 6)
     clip = _cut_clip(ROOT / "clips/ben/take1.mp4", tmp_path / "clips/take1.mp4")
     params = read_params(ROOT / "params.yaml")
     shots, parts, frames = (tmp_path / f"{name}.parquet" for name in ("shots", "parts", "frames"))
     sample(clip.parent, shots, parts, frames, 0.08, "all", params.sample)
     (tmp_path / "edits.csv").write_text(HEADER + "\n")
+    checkpoint = _save_checkpoint(tmp_path / "c.safetensors", params.align.crop_px)
     hashes = set()
     for engine in ("serial", "processes:2", f"dask:{cluster}"):
         monkeypatch.setenv(ENGINE, engine)
@@ -172,10 +175,20 @@ def test_the_tables_of_detect_and_align_do_not_tell_the_engine(
         detect(clip.parent, parts, found, params.detect)
         edits = tmp_path / "edits.csv"
         align(clip.parent, shots, parts, frames, found, edits, tracks, faceset, params.align)
-        hashes.add(tuple(map(hash_file, (found, tracks, faceset / "part-00000.parquet"))))
+        video, record = out / "swap.mp4", out / "swap.parquet"
+        convert(clip, parts, tracks, checkpoint, video, record, params.convert, params.takes["demo"].blend)
+        hashes.add(tuple(map(hash_file, (found, tracks, faceset / "part-00000.parquet", video, record))))
     assert len(read_table(parts, PARTS)) == 3
     assert len(read_table(found, DETECTIONS)) == N_FRAMES
     assert len(hashes) == 1
+
+
+def _save_checkpoint(path: Path, crop_px: int) -> Path:
+    """Of an untrained model."""
+    info = CheckpointInfo("small", 32, 0.25, 0.75, crop_px, 1)
+    mean_faces = dict.fromkeys(ROLES, np.full((32, 32, 3), 128, np.uint8))
+    save_checkpoint(path, Checkpoint(build_autoencoder("small", 32, 0.25, 1), info, mean_faces))
+    return path
 
 
 def _cut_clip(source: Path, target: Path) -> Path:

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from errors import ClipError
+from errors import ClipError, WorkerError
 from tests.footage import (
     REAL,
     encode_clip,
@@ -22,8 +22,9 @@ from tests.footage import (
     read_packets,
 )
 from vision.planes import Array, Layout, Matrix, Planes, planes_to_rgb, rgb_to_planes
+from vision.video_encode import Segment, SegmentEncoder
 from vision.video_format import ColorTags, VideoFormat
-from vision.video_read import probe_clip, read_frames
+from vision.video_read import Part, probe_clip, read_frames
 from vision.video_write import VideoWriter, footage_format
 
 LAYOUT = Layout(2, 2, 8, Matrix.BT709, is_full_range=False)
@@ -221,6 +222,78 @@ def test_sound_alone_is_no_clip_to_copy_from(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / "a.mp4", FORMAT, crf=20, sound=sound) as writer:
         writer.write(_paint(0, FORMAT), 0)
     assert read_packets(tmp_path / "a.mp4") == read_packets(sound)
+
+
+# ---- segments
+
+
+def _encode(form: VideoFormat, numbers: range, times: list[int], crf: int = 0) -> Segment:
+    encoder = SegmentEncoder(form, crf)
+    for number in numbers:
+        encoder.add(_paint(number, form), times[number], None)
+    return encoder.finish()
+
+
+def _join(path: Path, form: VideoFormat, segments: list[Segment], crf: int = 0) -> None:
+    with VideoWriter(path, form, crf=crf) as writer:
+        for segment in segments:
+            writer.join(segment)
+
+
+TIMES = [7, 8, 10, 11, 12, 40, 41, 45, 46, 47, 48, 49, 60, 61, 62, 90, 91, 92, 93, 200]
+
+
+@pytest.mark.parametrize("time_base", [Fraction(1, 90000), Fraction(1001, 30000)])
+@pytest.mark.parametrize("cuts", [[20], [1, 20], [2, 20], [9, 19, 20], [1, 2, 3, 5, 20]])
+def test_joined_segments_are_one_video_with_every_picture_at_its_time(
+    tmp_path: Path, cuts: list[int], time_base: Fraction
+) -> None:
+    form = replace(FORMAT, time_base=time_base)
+    starts = [0, *cuts[:-1]]
+    segments = [_encode(form, range(a, b), TIMES) for a, b in zip(starts, cuts, strict=True)]
+    _join(tmp_path / "a.mp4", form, segments)
+    frames = list(read_frames(tmp_path / "a.mp4"))
+    unit = probe_clip(tmp_path / "a.mp4").time_base
+    assert [frame.pts * unit for frame in frames] == [time * time_base for time in TIMES]
+    for number, frame in enumerate(frames):
+        assert all(np.array_equal(a, b) for a, b in zip(frame.planes, _paint(number, form), strict=True)), number
+    assert {frame.index for frame in frames if frame.is_key} >= set(starts)
+    with av.open(str(tmp_path / "a.mp4")) as clip:
+        packets = [packet for packet in clip.demux(video=0) if packet.size]
+    decoded = [packet.dts for packet in packets]
+    assert decoded == sorted(set(decoded))
+    assert all(packet.dts <= packet.pts for packet in packets)
+
+
+def test_one_segment_is_what_is_written_picture_by_picture(tmp_path: Path) -> None:
+    _write(tmp_path / "a.mp4", FORMAT, TIMES, crf=20)
+    _join(tmp_path / "b.mp4", FORMAT, [_encode(FORMAT, range(20), TIMES, crf=20)], crf=20)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+def test_each_segment_can_be_read_on_its_own(tmp_path: Path) -> None:
+    _join(tmp_path / "a.mp4", FORMAT, [_encode(FORMAT, range(9), TIMES), _encode(FORMAT, range(9, 20), TIMES)])
+    frames = list(read_frames(tmp_path / "a.mp4", Part(9, 20, TIMES[9])))
+    assert [frame.index for frame in frames] == list(range(9, 20))
+    assert all(np.array_equal(frame.planes[0], _paint(frame.index, FORMAT)[0]) for frame in frames)
+
+
+def test_the_last_picture_of_all_lasts_as_long_as_it_is_told_to(tmp_path: Path) -> None:
+    form = FORMAT
+    encoder = SegmentEncoder(form, 30)
+    encoder.add(_paint(9, form), 400, 300)
+    _join(tmp_path / "a.mp4", form, [_encode(form, range(9), TIMES, 30), encoder.finish()], 30)
+    data = (tmp_path / "a.mp4").read_bytes()
+    header, _ = find_box(data, "moov", "mvhd")
+    scale, length = struct.unpack_from(">II", data, header + 20)
+    assert Fraction(length, scale) == Fraction(700, 1000)
+
+
+def test_a_segment_of_another_format_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    other = _encode(replace(FORMAT, width=128), range(3), TIMES)
+    with pytest.raises(WorkerError, match=r"a\.mp4: a part of it comes from another encoder"):
+        _join(tmp_path / "a.mp4", FORMAT, [_encode(FORMAT, range(3), TIMES), other])
+    assert list(tmp_path.iterdir()) == []
 
 
 # ---- real clips

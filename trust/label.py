@@ -34,18 +34,19 @@ class _Stamp:
 
 
 class Label:
-    """The label of one video: `opening` shows it large in the first two seconds, `corner` small all the time."""
+    """The label of one video: `opening` shows it large in the first two seconds, `corner` small all the time.
 
-    def __init__(self, style: Style, form: VideoFormat) -> None:
+    `first_pts` is the time of the video's first picture.
+    """
+
+    def __init__(self, style: Style, form: VideoFormat, first_pts: int) -> None:
         self._style = style
         self._form = form
-        self._first_pts: int | None = None
+        self._first_pts = first_pts
         self._stamp = _render(style, form)
 
     def burn(self, planes: Planes, pts: int) -> Planes:
-        """The picture with the label, where it has one at this time; frames come in order."""
-        if self._first_pts is None:
-            self._first_pts = pts
+        """The picture with the label, where it has one at this time."""
         is_open = (pts - self._first_pts) * self._form.time_base < OPENING_S
         if self._style == "off" or (self._style == "opening" and not is_open):
             return planes

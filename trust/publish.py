@@ -1,12 +1,17 @@
-"""The one way out of this project for a swapped video: labelled, marked in the container, whole or not at all."""
+"""The one way out of this project for a swapped video: labelled, marked in the container, whole or not at all.
 
-from collections.abc import Generator, Iterable
+A video is published in parts, which may be made anywhere, and are then joined.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from trust.label import Label, Style
 from vision.hashing import hash_picture
 from vision.planes import Planes
+from vision.video_encode import Segment, SegmentEncoder
 from vision.video_format import VideoFormat
 from vision.video_write import VideoWriter
 
@@ -24,21 +29,34 @@ class Picture(Protocol):
     def duration(self) -> int | None: ...
 
 
-AnyPicture = TypeVar("AnyPicture", bound=Picture)
+@dataclass(frozen=True)
+class PublishedPart:
+    """Labelled and encoded pictures; of each the SHA-256 of the labelled planes that went to the encoder."""
+
+    segment: Segment
+    picture_sha256: tuple[str, ...]
 
 
-def publish_video(
-    pictures: Iterable[AnyPicture], path: Path, form: VideoFormat, clip: Path, label: Style, crf: int
-) -> Generator[tuple[AnyPicture, str], None, None]:
-    """Write the swapped pictures of a clip, with the clip's own sound, as a labelled H.264 video.
+def publish_part(
+    pictures: Iterable[Picture], form: VideoFormat, label: Style, first_pts: int, crf: int
+) -> PublishedPart:
+    """Label and encode some pictures in a row of a video whose first one is shown at `first_pts`."""
+    burner = Label(label, form, first_pts)
+    encoder = SegmentEncoder(form, crf)
+    digests = []
+    for picture in pictures:
+        planes = burner.burn(picture.planes, picture.pts)
+        encoder.add(planes, picture.pts, picture.duration)
+        digests.append(hash_picture(planes))
+    return PublishedPart(encoder.finish(), tuple(digests))
 
-    Yields each picture with the SHA-256 of the labelled planes that went to the encoder. The file stands at `path` only
-    when the last one was taken: a caller that stops before, or fails, leaves nothing. Raises ClipError where the clip's
-    sound does not fit into MP4 or the file cannot be written.
+
+def publish_video(parts: Iterable[PublishedPart], path: Path, form: VideoFormat, clip: Path, crf: int) -> None:
+    """Join the parts of a clip's swap, in order, with the clip's own sound, as an H.264 video.
+
+    The file stands at `path` only when the last part was taken: after an error nothing does. Raises ClipError where the
+    clip's sound does not fit into MP4 or the file cannot be written, WorkerError for parts of different encoders.
     """
-    burner = Label(label, form)
     with VideoWriter(path, form, crf=crf, sound=clip, metadata=METADATA) as writer:
-        for picture in pictures:
-            planes = burner.burn(picture.planes, picture.pts)
-            writer.write(planes, picture.pts, picture.duration)
-            yield picture, hash_picture(planes)
+        for part in parts:
+            writer.join(part.segment)

@@ -24,9 +24,19 @@ SAMPLE_AGAIN = "run its stage sample again; on another machine, bring the copy t
 
 def check_clip(path: Path, sha256: str, remedy: str = SAMPLE_AGAIN) -> None:
     """Raise ClipError, with the `remedy`, where a clip is not the one of this hash; a process hashes each clip once."""
-    found = path.stat() if path.exists() else None
-    if found is None or _hash_known(path, found.st_size, found.st_mtime_ns) != sha256:
+    if not _has(path, sha256):
         raise ClipError(f"{path}: is not the clip that the tables were made from; {remedy}")
+
+
+def check_copy(path: Path, sha256: str) -> None:
+    """The same for another file that a part of a stage's work needs, on the machine that does it."""
+    if not _has(path, sha256):
+        raise ClipError(f"{path}: is another file here than where the stage was started; bring the copy up to date")
+
+
+def _has(path: Path, sha256: str) -> bool:
+    found = path.stat() if path.exists() else None
+    return found is not None and _hash_known(path, found.st_size, found.st_mtime_ns) == sha256
 
 
 @lru_cache

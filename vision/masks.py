@@ -1,5 +1,8 @@
 """Masks of a face from its landmarks: the outline as a polygon, drawn, shrunk and feathered."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -72,8 +75,20 @@ def soften_mask(mask: NDArray[np.float32], erosion_px: float, feather_px: float)
 def _erode(mask: NDArray[np.float32], radius_px: float) -> NDArray[np.float32]:
     """Shrink by a radius that need not be whole: the distance to the outside, clipped to one pixel's ramp."""
     padded = np.pad((mask >= 0.5).astype(np.uint8), 1)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    with _without_ipp():
+        distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
     return np.clip(distance - radius_px, 0, 1).astype(np.float32) if radius_px > 0 else mask
+
+
+@contextmanager
+def _without_ipp() -> Iterator[None]:
+    """OpenCV's own code for a block: Intel's distances of one and the same mask differ in a last digit at times."""
+    was_used = cv2.ipp.useIPP()
+    cv2.ipp.setUseIPP(False)
+    try:
+        yield
+    finally:
+        cv2.ipp.setUseIPP(was_used)
 
 
 def _canonical_ellipse() -> Points:

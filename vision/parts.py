@@ -8,7 +8,8 @@ bit by bit, containers whose time stamps lead elsewhere) stays in one part.
 from pathlib import Path
 
 from errors import ClipError
-from vision.hashing import hash_picture
+from vision.hashing import check_clip, hash_picture
+from vision.tables import PARTS, read_table
 from vision.video_read import Frame, Part, read_frames
 
 PART_FRAMES = 200  # of a part at least, the last one apart
@@ -42,3 +43,15 @@ class PartFinder:
         except ClipError:
             return False
         return hash_picture(frame.planes) == digest
+
+
+def read_parts(parts: Path, clip: Path) -> tuple[str, list[Part]]:
+    """A clip's SHA-256 and its parts, in order, as the stage sample found them. Raises ClipError for another clip."""
+    table = read_table(parts, PARTS)
+    remedy = f"run sample@{parts.parent.name} again"
+    known = table[table["clip"] == clip.name]
+    if known.empty:
+        raise ClipError(f"{clip}: {parts} does not know it; {remedy}")
+    sha256 = str(known["clip_sha256"].iloc[0])
+    check_clip(clip, sha256, remedy)
+    return sha256, [Part(row.first_frame, row.end_frame, row.first_pts) for row in known.itertuples()]

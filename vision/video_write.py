@@ -1,15 +1,11 @@
 """Writing video: H.264 in MP4, every frame at its own time, the sound's packets as they are; whole or not at all.
 
-Planes are encoded in the layout they have, 4:2:0, 4:2:2 or 4:4:4 of 8 or 10 bits. Where H.264 cannot hold it (other
-chroma steps, odd sizes of subsampled pictures) chroma samples are repeated to 4:4:4, which changes no sample. Rotation
-is not written: pictures are upright. x264 runs with a fixed number of threads and without mbtree, so that it gives the
-same pictures from run to run.
+Pictures are encoded one by one as they come, or have been encoded before, in segments that are joined.
 """
 
 import contextlib
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,15 +14,14 @@ from typing import Any, Self
 import av
 import numpy as np
 
-from errors import ClipError
-from vision.planes import Array, Layout, Matrix, Planes, rgb_to_planes, to_444
+from errors import ClipError, WorkerError
+from vision.planes import Array, Layout, Matrix, Planes, rgb_to_planes
+from vision.video_encode import CODEC, PRESET, REORDER, Packet, Segment, configure, to_picture
 from vision.video_format import ColorTags, VideoFormat
 from vision.video_read import open_clip
 from vision.whole import Whole
 
-X264 = {"threads": "2", "lookahead-threads": "1", "mbtree": "0"}
 AAC_SAMPLES = 1024
-_FORMATS = {(2, 2): "yuv420p", (2, 1): "yuv422p", (1, 1): "yuv444p"}
 
 
 def footage_format(size: tuple[int, int], rate: Fraction) -> VideoFormat:
@@ -39,9 +34,9 @@ def footage_format(size: tuple[int, int], rate: Fraction) -> VideoFormat:
 class VideoWriter:
     """Writes one video; the file appears whole at the end of the `with` block, after an error not at all.
 
-    Frames come in order of presentation, by `write` as planes of the format's layout or by `write_rgb`. `sound` names a
-    clip whose sound is copied packet for packet; `write_sound` encodes samples instead. `metadata` goes into the
-    container. Raises ClipError for a sound that MP4 cannot hold.
+    Frames come in order of presentation, by `write` as planes of the format's layout or by `write_rgb`; or all of them
+    by `join`. `sound` names a clip whose sound is copied packet for packet; `write_sound` encodes samples instead.
+    `metadata` goes into the container. Raises ClipError for a sound that MP4 cannot hold.
     """
 
     def __init__(
@@ -52,12 +47,13 @@ class VideoWriter:
         crf: int,
         sound: Path | None = None,
         metadata: dict[str, str] | None = None,
-        preset: str = "medium",
+        preset: str = PRESET,
     ) -> None:
         self._form = form
         self._whole = Whole(path)
         self._last_pts: int | None = None
         self._last_duration = 1
+        self._joined: list[int] = []
         self._sound = _SoundCopy(sound) if sound is not None else None
         scales = self._sound.time_scales if self._sound is not None else []
         with self._one_line_errors():
@@ -73,12 +69,8 @@ class VideoWriter:
 
     def write(self, planes: Planes, pts: int, duration: int | None = None) -> None:
         """Encode a picture's planes, shown at `pts` and, where it is known, for `duration` units of the time base."""
-        planes, layout = _fit(planes, self._form.layout)
-        picture = _to_picture(planes, layout)
-        # The stream's time base is one over a whole number, the format's may not be.
+        picture = to_picture(planes, self._form, pts)
         unit = self._form.time_base.numerator
-        picture.pts = pts * unit
-        picture.time_base = Fraction(1, self._form.time_base.denominator)
         self._note_duration(picture.pts, None if duration is None else duration * unit)
         with self._one_line_errors():
             self._mux(self._stream.encode(picture))
@@ -86,6 +78,20 @@ class VideoWriter:
     def write_rgb(self, picture: Array, pts: int, duration: int | None = None) -> None:
         """Encode an RGB uint8 picture (H, W, 3)."""
         self.write(rgb_to_planes(picture, self._form.layout), pts, duration)
+
+    def join(self, segment: Segment) -> None:
+        """Add a stretch that was encoded in this writer's format and CRF, after those before it.
+
+        Raises WorkerError where its encoder was another one, so that the stretches make no one video.
+        """
+        with self._one_line_errors():
+            self._container.start_encoding()
+            if segment.headers != bytes(self._stream.codec_context.extradata or b""):
+                raise WorkerError(f"{self._whole.path}: a part of it comes from another encoder; install one version")
+            times = self._place(segment)
+            for packet, dts in zip(segment.packets, times, strict=False):
+                self._mux([self._to_packet(packet, dts)])
+        self._joined = times[-REORDER:]
 
     def write_sound(self, samples: Array, rate: int) -> None:
         """Encode mono sound, float32 (n,) in [-1, 1] at `rate` a second, as AAC. Before the first frame, and once."""
@@ -112,11 +118,33 @@ class VideoWriter:
         finally:
             self._close(keep=is_done)
 
+    def _place(self, segment: Segment) -> list[int]:
+        """When each packet of a segment is decoded, in order: as many pictures before being shown as x264 wants."""
+        shown = sorted(packet.pts for packet in segment.packets)
+        for pts in shown:
+            self._note_duration(pts, None)
+        self._last_duration = segment.last_duration or self._last_duration
+        if self._joined:
+            return self._joined + shown
+        lead = shown[REORDER] - shown[0] if len(shown) > REORDER else REORDER
+        first = shown if len(shown) > REORDER else range(shown[0], shown[0] + REORDER)
+        return [pts - lead for pts in first[:REORDER]] + shown
+
+    def _to_packet(self, packet: Packet, dts: int) -> Any:
+        """The container's packet of a coded picture; the last one's duration is told, others last until the next."""
+        coded = av.Packet(packet.data)
+        coded.pts, coded.dts, coded.is_keyframe = packet.pts, dts, packet.is_key
+        coded.time_base = Fraction(1, self._form.time_base.denominator)
+        coded.stream = self._stream
+        if packet.pts == self._last_pts:
+            coded.duration = self._last_duration
+        return coded
+
     def _note_duration(self, pts: int, duration: int | None) -> None:
         """Keep the last frame's time and duration; where that is unknown, as long as the one before."""
         if pts < 0:
             raise ClipError(
-                f"{self._whole.path}: a frame's time is negative ({float(pts * self._form.time_base):.2f} s); "
+                f"{self._whole.path}: a frame's time is negative ({pts / self._form.time_base.denominator:.2f} s); "
                 "MP4 cannot show it: remux the clip so that it starts at 0"
             )
         if self._last_pts is not None:
@@ -133,7 +161,7 @@ class VideoWriter:
     def _finish(self) -> None:
         if self._last_pts is None:
             raise ClipError(f"{self._whole.path}: there is no frame to write; give at least one")
-        packets = self._stream.encode(None)
+        packets = [] if self._joined else self._stream.encode(None)
         for packet in packets:
             # Other frames last until the next; the last one's duration would be guessed.
             if packet.pts == self._last_pts:
@@ -229,47 +257,6 @@ def _open(path: Path, time_base: Fraction, sound_scales: list[int]) -> Any:
 
 
 def _add_video(container: Any, form: VideoFormat, crf: int, preset: str) -> Any:
-    layout = _fit_layout(form)
-    params = ":".join(f"{key}={value}" for key, value in X264.items())
-    stream = container.add_stream(
-        "libx264", rate=form.rate, options={"crf": str(crf), "preset": preset, "x264-params": params}
-    )
-    stream.width, stream.height, stream.pix_fmt = form.width, form.height, _pixel_format(layout)
-    context = stream.codec_context
-    context.time_base = Fraction(1, form.time_base.denominator)
-    context.sample_aspect_ratio = form.sample_aspect_ratio
-    context.colorspace, context.color_range = form.color.matrix, form.color.range
-    context.color_primaries, context.color_trc = form.color.primaries, form.color.transfer
-    context.thread_count = int(X264["threads"])
+    stream = container.add_stream(CODEC, rate=form.rate)
+    configure(stream.codec_context, form, crf, preset)
     return stream
-
-
-def _is_held(form: VideoFormat) -> bool:
-    """Whether H.264 can hold pictures of this layout and size as they are."""
-    steps = (form.layout.step_x, form.layout.step_y)
-    return steps in _FORMATS and form.width % steps[0] == 0 and form.height % steps[1] == 0
-
-
-def _fit_layout(form: VideoFormat) -> Layout:
-    return form.layout if _is_held(form) else replace(form.layout, step_x=1, step_y=1)
-
-
-def _fit(planes: Planes, layout: Layout) -> tuple[Planes, Layout]:
-    height, width = planes[0].shape
-    is_whole = height % layout.step_y == 0 and width % layout.step_x == 0
-    if (layout.step_x, layout.step_y) in _FORMATS and is_whole:
-        return planes, layout
-    return to_444(planes, layout)
-
-
-def _pixel_format(layout: Layout) -> str:
-    return _FORMATS[layout.step_x, layout.step_y] + ("" if layout.bits == 8 else "10le")
-
-
-def _to_picture(planes: Planes, layout: Layout) -> Any:
-    height, width = planes[0].shape
-    picture = av.VideoFrame(width, height, _pixel_format(layout))
-    for plane, samples in zip(picture.planes, planes, strict=True):
-        lines = np.frombuffer(plane, layout.dtype).reshape(plane.height, -1)
-        lines[:, : plane.width] = samples
-    return picture
