@@ -3,10 +3,8 @@
 import json
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import file_digest
-from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +13,26 @@ from numpy.typing import NDArray
 
 from errors import ClipError, ParamsError, TableError, one_line_errors
 from stages.params import Evaluate, Truth, pick, read_key, read_params
+from stages.progress import Progress
+from stages.spread import spread
 from vision.contact_sheet import draw_sheet
-from vision.crops import decode_png, encode_png
+from vision.crops import encode_png
 from vision.curves import Curve, draw_curves
 from vision.figure_words import sum_up
-from vision.lockstep import read_lockstep
+from vision.hashing import hash_once
 from vision.mean_face import read_mean_face
-from vision.mesh import FaceMesh
-from vision.openings import FitsMesh
+from vision.parts import read_parts
 from vision.report import Figure, Report, render_report
-from vision.tables import CONVERSIONS, TRUTH, read_batches, read_table
+from vision.tables import CONVERSIONS, read_table
 from vision.take_faces import choose_frames, read_take_faces
-from vision.tally import Tally
+from vision.take_measure import Measuring, measure_take
+from vision.tally import SWAP, TARGET, TRUTH, Tally
+from vision.video_read import Part
 from vision.whole import whole_file, whole_folder
 
 HELD_OUT = tuple(f"{floor}heldout_dssim_{role}" for floor in ("", "floor_") for role in ("source", "target"))
 
 PAGE = "report.html"
-MASKS_AT_A_TIME = 16
 
 Bits = NDArray[np.bool_]
 Figures = dict[str, float | int | None]
@@ -45,6 +45,7 @@ class TakeFiles:
     take: str
     pair: str
     clip: Path
+    parts: Path
     tracks: Path
     checkpoint: Path
     previews: Path
@@ -60,6 +61,7 @@ class TakeFiles:
             take=take,
             pair=pair,
             clip=Path(clip),
+            parts=Path(f"data/sample/{target}/parts.parquet"),
             tracks=Path(f"data/align/{target}/tracks.parquet"),
             checkpoint=trained / "checkpoint.safetensors",
             previews=trained / "previews",
@@ -82,16 +84,17 @@ def evaluate(
     if truth is not None:
         _check_truth(files.take, truth)
     is_swapped = read_table(files.conversions, CONVERSIONS, ["is_swapped"])["is_swapped"].to_numpy(bool)
-    print(f"measuring {len(is_swapped)} frames", flush=True)
-    with _open_mesh() as (mesh, mesh_lack):
-        tally = _measure(files, truth, settings, is_swapped, mesh)
+    tally = _measure(plan_measures(files, truth, settings, is_swapped))
+    if tally.n_frames != len(is_swapped):
+        raise ClipError(f"{files.swap}: has {tally.n_frames} frames, its table {len(is_swapped)}; rerun convert")
     measured = {"n_frames": len(is_swapped), "n_swapped": int(is_swapped.sum()), **tally.figures(), **held_out}
-    figures, reasons = _set_unknown_apart(measured, mesh_lack)
+    figures, reasons = _set_unknown_apart(measured, tally.mesh_lack)
     frames = tally.table()
     frames.insert(1, "is_swapped", is_swapped.astype(int))
     _write_metrics(metrics, figures, reasons)
     _write_curves(curves, frames)
-    _write_report(report, _make_report(files, tally, frames, figures, reasons))
+    sheet = _draw_sheet(tally, settings.sheet_px)
+    _write_report(report, _make_report(files, sheet, frames, figures, reasons))
     print(*sum_up(figures), f"report: {report / PAGE}", sep="\n", flush=True)
 
 
@@ -119,45 +122,55 @@ def _check_truth(take: str, truth: Truth) -> None:
             raise ParamsError(f"{key}_sha256: is {expected}, but {path} has {found}; restore the file or mend the key")
 
 
-@contextmanager
-def _open_mesh() -> Iterator[tuple[FitsMesh | None, str]]:
-    """What fits meshes, or None and why there is none."""
-    try:
-        mesh = FaceMesh()
-    except ParamsError as error:
-        yield None, str(error)
-        return
-    with mesh:
-        yield mesh, ""
-
-
-def _measure(
-    files: TakeFiles, truth: Truth | None, settings: Evaluate, is_swapped: Bits, mesh: FitsMesh | None
-) -> Tally:
-    """Run through the videos once. Raises TableError where the table of conversions is of another video."""
+def plan_measures(files: TakeFiles, truth: Truth | None, settings: Evaluate, is_swapped: Bits) -> list[Measuring]:
+    """What is to be measured, in order: each part of the clip; with a truth, of which no parts are known, the whole."""
+    clip_sha256, parts = read_parts(files.parts, files.clip)
     mean_face = read_mean_face(files.checkpoint, "source")
     faces = read_take_faces(files.tracks, files.clip.name, mean_face.crop_px)
     chosen = choose_frames(faces, is_swapped, settings.sheet_rows)
-    tally = Tally(mean_face, faces, chosen, settings.sheet_px, mesh)
-    videos = {"target": files.clip, "swap": files.swap} | ({} if truth is None else {"truth": Path(truth.video)})
-    masks = repeat(None) if truth is None else _read_masks(Path(truth.table), len(is_swapped))
-    for frames in read_lockstep(tuple(videos.values())):
-        if tally.n_frames == len(is_swapped):
-            raise TableError(f"{files.conversions}: ends before frame {tally.n_frames} of the video; rerun convert")
-        tally.add({name: frame.to_rgb() for name, frame in zip(videos, frames, strict=True)}, next(masks))
-    if tally.n_frames < len(is_swapped):
-        raise ClipError(f"{files.swap}: has {tally.n_frames} frames, its table {len(is_swapped)}; rerun convert")
+    videos = {TARGET: files.clip, SWAP: files.swap}
+    sha256 = {files.clip: clip_sha256} | {path: hash_once(path) for path in (files.swap, files.checkpoint)}
+    masks = None
+    if truth is not None:
+        videos[TRUTH], masks = Path(truth.video), Path(truth.table)
+        sha256 |= {videos[TRUTH]: truth.video_sha256, masks: truth.table_sha256}
+    is_whole = truth is not None or len(parts) == 1
+    whole = Measuring(
+        videos=videos,
+        masks=masks,
+        checkpoint=files.checkpoint,
+        conversions=files.conversions,
+        sha256=sha256,
+        part=None,
+        n_frames=len(is_swapped),
+        faces=faces,
+        chosen=chosen,
+        sheet_px=settings.sheet_px,
+    )
+    return [whole] if is_whole else [_cut_out(whole, part) for part in parts]
+
+
+def _cut_out(whole: Measuring, part: Part) -> Measuring:
+    """The part of a take, with its own faces and frames of the sheet."""
+    frames = range(part.first_frame, part.end_frame)
+    return replace(
+        whole,
+        part=part,
+        n_frames=len(frames),
+        faces={frame: whole.faces[frame] for frame in frames if frame in whole.faces},
+        chosen={frame: whole.chosen[frame] for frame in frames if frame in whole.chosen},
+    )
+
+
+def _measure(plan: list[Measuring]) -> Tally:
+    """The tally of all of the plan."""
+    progress = Progress("evaluate")
+    tallies = spread(measure_take, plan)
+    tally = next(tallies)
+    for later in tallies:
+        tally.join(later)
+        progress.tell(tally.n_frames)
     return tally
-
-
-def _read_masks(table: Path, n_frames: int) -> Iterator[Bits]:
-    """Where target and truth both show the face, frame by frame: bool (H, W). Raises TableError."""
-    known = read_table(table, TRUTH, ["frame"])["frame"].tolist()
-    if known != list(range(n_frames)):
-        raise TableError(f"{table}: its {len(known)} rows are not the {n_frames} frames in order; make the truth anew")
-    for batch in read_batches(table, TRUTH, n_rows=MASKS_AT_A_TIME):
-        for target, truth in zip(batch["target_mask"], batch["truth_mask"], strict=True):
-            yield (decode_png(target) > 0) & (decode_png(truth) > 0)
 
 
 def _set_unknown_apart(measured: Mapping[str, float], mesh_lack: str) -> tuple[Figures, dict[str, str]]:
@@ -187,13 +200,13 @@ def _write_curves(path: Path, frames: pd.DataFrame) -> None:
 
 
 def _make_report(
-    files: TakeFiles, tally: Tally, frames: pd.DataFrame, figures: Figures, reasons: dict[str, str]
+    files: TakeFiles, sheet: Figure, frames: pd.DataFrame, figures: Figures, reasons: dict[str, str]
 ) -> Report:
     return Report(
         title=f"{files.take}: {files.pair}",
         subtitle=f"{files.clip} with the source's face of the pair {files.pair}",
         video=f"../../convert/{files.swap.name}",
-        sheet=_draw_sheet(tally),
+        sheet=sheet,
         figures=figures,
         reasons=reasons,
         curves=tuple(_draw_frames(frames)),
@@ -201,14 +214,14 @@ def _make_report(
     )
 
 
-def _draw_sheet(tally: Tally) -> Figure:
+def _draw_sheet(tally: Tally, sheet_px: int) -> Figure:
     names = ("the clip", "the result", "the truth") if tally.has_truth else ("the clip", "the result")
     headings = (*names, *(f"{name}, face" for name in names))
     caption = (
         "Frames spread over the clip, and those with the widest mouth, the most closed eyes and the largest turn. "
     )
     caption += "The result should show the truth's face." if tally.has_truth else "The expression should be the clip's."
-    return Figure("sheet", "What came out", caption, encode_png(draw_sheet(headings, tally.sheet, tally.sheet_px)))
+    return Figure("sheet", "What came out", caption, encode_png(draw_sheet(headings, tally.sheet, sheet_px)))
 
 
 def _draw_frames(frames: pd.DataFrame) -> Iterator[Figure]:

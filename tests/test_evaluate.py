@@ -15,15 +15,17 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-import stages.evaluate
+import vision.take_measure
 from errors import ClipError, ParamsError, TableError
 from stages.evaluate import TakeFiles, evaluate
 from stages.params import Evaluate, Truth
 from vision.alignment import Points, align_face, canonical_landmarks, invert, transform
 from vision.crops import Picture, decode_png, encode_png
+from vision.hashing import hash_file
 from vision.mesh_regions import LEFT_EYE, LOWER_INNER_LIP, MOUTH_CORNERS, RIGHT_EYE, UPPER_INNER_LIP
-from vision.tables import CONVERSIONS, TRACKS, TRUTH, make_table, write_table
-from vision.video_read import read_frames
+from vision.tables import CONVERSIONS, PARTS, TRACKS, TRUTH, make_table, write_table
+from vision.video_encode import SegmentEncoder
+from vision.video_read import probe_clip, read_frames
 from vision.video_write import VideoWriter, footage_format
 
 HEIGHT, WIDTH, N_FRAMES, CROP_PX = 96, 128, 10, 64
@@ -163,6 +165,7 @@ def made_take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _write_video(folder / "swap.mp4", [_paint(n, 60 + 3 * n, _mouth(n) // 2, _eye(n) - 30) for n in numbers])
     _write_video(folder / "truth.mp4", [_paint(n, 100, _mouth(n), _eye(n)) for n in numbers])
     write_table(make_table([_truth_row(n) for n in numbers], TRUTH), folder / "truth.parquet", TRUTH)
+    _write_parts(folder, [0])
     write_table(make_table([_track_row(n) for n in numbers], TRACKS), folder / "tracks.parquet", TRACKS)
     _write_conversions(folder / "conversions.parquet", [True] * N_FRAMES)
     _write_checkpoint(folder / "checkpoint.safetensors", np.full((32, 32, 3), 120, np.uint8))
@@ -173,13 +176,14 @@ def made_take(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def case(made_take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
-    monkeypatch.setattr(stages.evaluate, "FaceMesh", FakeMesh)
+    monkeypatch.setattr(vision.take_measure, "FaceMesh", FakeMesh)
     folder = tmp_path / "take"
     shutil.copytree(made_take, folder)
     files = TakeFiles(
         take="demo",
         pair="ben_as_ada",
         clip=folder / "clip.mp4",
+        parts=folder / "parts.parquet",
         tracks=folder / "tracks.parquet",
         checkpoint=folder / "checkpoint.safetensors",
         previews=folder / "previews",
@@ -240,6 +244,27 @@ def _write_conversions(path: Path, swapped: list[bool]) -> None:
         for n, done in enumerate(swapped)
     ]
     write_table(make_table([dict(row) for row in rows], CONVERSIONS), path, CONVERSIONS)
+
+
+def _write_parts(folder: Path, starts: list[int]) -> None:
+    """The table of the parts that begin with these frames."""
+    clip = {"clip": "clip.mp4", "clip_sha256": hash_file(folder / "clip.mp4")}
+    rows = [
+        clip | {"part": n, "first_frame": first, "end_frame": end, "first_pts": first}
+        for n, (first, end) in enumerate(zip(starts, [*starts[1:], N_FRAMES], strict=True))
+    ]
+    write_table(make_table(rows, PARTS), folder / "parts.parquet", PARTS)
+
+
+def _cut_video(path: Path, starts: list[int]) -> None:
+    """Write a video's very pictures anew with a key frame where each part starts."""
+    form, frames = probe_clip(path), list(read_frames(path))
+    with VideoWriter(path, form, crf=0) as writer:
+        for first, end in zip(starts, [*starts[1:], N_FRAMES], strict=True):
+            encoder = SegmentEncoder(form, 0)
+            for frame in frames[first:end]:
+                encoder.add(frame.planes, frame.pts, frame.duration)
+            writer.join(encoder.finish())
 
 
 def _write_checkpoint(path: Path, mean_face: Picture) -> None:
@@ -328,7 +353,7 @@ def test_without_the_mesh_openings_are_unknown_for_a_stated_reason(case: Case, m
     def refuse() -> None:
         raise ParamsError("the face mesh needs mediapipe")
 
-    monkeypatch.setattr(stages.evaluate, "FaceMesh", refuse)
+    monkeypatch.setattr(vision.take_measure, "FaceMesh", refuse)
     found = case.run()
     assert found["mouth_corr"] is found["eye_corr"] is found["mouth_corr_to_target"] is None
     assert json.loads(case.metrics.read_text())["reasons"]["eye_corr"] == "the face mesh needs mediapipe"
@@ -348,6 +373,29 @@ def test_without_truth_only_what_needs_none_is_told(case: Case) -> None:
     }
     assert found["mouth_corr_to_target"] > 0.99
     assert {name: found[name] for name in HELD_OUT} == HELD_OUT
+
+
+def test_the_parts_of_a_clip_give_what_the_whole_gives_but_for_flicker_across_cuts(case: Case) -> None:
+    whole = case.run(with_truth=False)
+    files = [case.curves, case.report / "sheet.png", case.report / "mouth.png"]
+    of_whole = [file.read_bytes() for file in files]
+    starts = [0, 4, 7]
+    for video in (case.files.clip, case.files.swap):
+        _cut_video(video, starts)
+    _write_parts(case.files.clip.parent, starts)
+    found = case.run(with_truth=False)
+    assert [file.read_bytes() for file in files] == of_whole
+    assert found.pop("flicker_ratio") == pytest.approx(whole.pop("flicker_ratio"), rel=0.5)
+    assert found == whole
+
+
+def test_a_swap_that_another_clip_s_parts_do_not_fit_is_refused(case: Case) -> None:
+    starts = [0, 4]
+    _cut_video(case.files.clip, starts)
+    _write_parts(case.files.clip.parent, starts)
+    with pytest.raises(ClipError, match=r"swap\.mp4: cannot be read from frame 4 on"):
+        case.with_swap(_read_video(case.files.swap)[:-1]).run(with_truth=False)
+    assert not case.folder.exists()
 
 
 def test_frames_that_were_passed_through_are_counted_and_marked(case: Case) -> None:

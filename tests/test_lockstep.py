@@ -9,6 +9,7 @@ import pytest
 
 from errors import ClipError
 from vision.lockstep import read_lockstep
+from vision.video_read import Part
 from vision.video_write import VideoWriter, footage_format
 
 
@@ -27,6 +28,14 @@ def test_frames_of_equal_times_come_together(tmp_path: Path) -> None:
     assert [[frame.index for frame in frames] for frames in groups] == [[0, 0], [1, 1], [2, 2]]
     levels = [[int(frame.to_rgb()[5, 5, 0]) for frame in frames] for frames in groups]
     assert levels == pytest.approx(np.array([[0, 0], [20, 20], [40, 40]]), abs=2)
+
+
+def test_a_part_is_read_at_its_time_in_each_video_s_own_time_base(tmp_path: Path) -> None:
+    paths = (_write(tmp_path / "a.mp4", [0, 1, 4, 5]), _write(tmp_path / "b.mp4", [0, 1, 4, 5], scale=512))
+    groups = list(read_lockstep(paths, Part(1, 3, 1)))
+    assert [[frame.index for frame in frames] for frames in groups] == [[1, 1], [2, 2]]
+    levels = [[int(frame.to_rgb()[5, 5, 0]) for frame in frames] for frames in groups]
+    assert levels == pytest.approx(np.array([[20, 20], [40, 40]]), abs=2)
 
 
 def test_the_shorter_video_is_named(tmp_path: Path) -> None:

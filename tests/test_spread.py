@@ -21,6 +21,7 @@ from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from stages.align import align
 from stages.convert import convert
 from stages.detect import detect
+from stages.evaluate import HELD_OUT, TakeFiles, evaluate
 from stages.params import read_params
 from stages.sample import sample
 from stages.spread import ENGINE, spread
@@ -167,6 +168,8 @@ def test_no_result_tells_the_engine(cluster: str, tmp_path: Path, monkeypatch: p
     sample(clip.parent, shots, parts, frames, 0.08, "all", params.sample)
     (tmp_path / "edits.csv").write_text(HEADER + "\n")
     checkpoint = _save_checkpoint(tmp_path / "c.safetensors", params.align.crop_px)
+    held_out = tmp_path / "train.json"
+    held_out.write_text(json.dumps(dict.fromkeys(HELD_OUT, 0.1)))
     hashes = set()
     for engine in ("serial", "processes:2", f"dask:{cluster}"):
         monkeypatch.setenv(ENGINE, engine)
@@ -177,7 +180,32 @@ def test_no_result_tells_the_engine(cluster: str, tmp_path: Path, monkeypatch: p
         align(clip.parent, shots, parts, frames, found, edits, tracks, faceset, params.align)
         video, record = out / "swap.mp4", out / "swap.parquet"
         convert(clip, parts, tracks, checkpoint, video, record, params.convert, params.takes["demo"].blend)
-        hashes.add(tuple(map(hash_file, (found, tracks, faceset / "part-00000.parquet", video, record))))
+        take = TakeFiles(
+            take="demo",
+            pair="ben_as_ada",
+            clip=clip,
+            parts=parts,
+            tracks=tracks,
+            checkpoint=checkpoint,
+            previews=tmp_path,
+            loss=tmp_path / "none.csv",
+            train_metrics=held_out,
+            swap=video,
+            conversions=record,
+        )
+        metrics, curves = out / "metrics.json", out / "curves.csv"
+        evaluate(take, None, params.evaluate, metrics, curves, out / "report")
+        files = (
+            found,
+            tracks,
+            faceset / "part-00000.parquet",
+            video,
+            record,
+            metrics,
+            curves,
+            out / "report/sheet.png",
+        )
+        hashes.add(tuple(map(hash_file, files)))
     assert len(read_table(parts, PARTS)) == 3
     assert len(read_table(found, DETECTIONS)) == N_FRAMES
     assert len(hashes) == 1

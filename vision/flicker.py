@@ -13,11 +13,11 @@ class Flicker:
     """The mean second difference in time of a face's luma: grey levels between a frame and the mean of its neighbors.
 
     Even motion and slow changes of light cancel; a face that jumps to and fro, or changes brightness, does not.
-    Only runs of three frames that follow one another count.
+    Only runs of three frames that follow one another count. `pool` takes the sums.
     """
 
-    def __init__(self) -> None:
-        self.pool = Pool()
+    def __init__(self, pool: Pool | None = None) -> None:
+        self.pool = Pool() if pool is None else pool
         self._recent: deque[tuple[int, np.ndarray]] = deque(maxlen=3)
 
     def add(self, frame: int, face: Picture) -> None:

@@ -16,7 +16,7 @@ def hash_file(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ClipError(f"{path}: cannot be read ({error.strerror}); mend the path or its permissions") from error
+        raise _unreadable(path, error) from error
 
 
 SAMPLE_AGAIN = "run its stage sample again; on another machine, bring the copy there up to date"
@@ -34,14 +34,29 @@ def check_copy(path: Path, sha256: str) -> None:
         raise ClipError(f"{path}: is another file here than where the stage was started; bring the copy up to date")
 
 
+def hash_once(path: Path) -> str:
+    """SHA-256 of a file's bytes, hex; a process reads a file anew only where size or time of change tell to.
+
+    Raises ClipError where it cannot be read.
+    """
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return _hash_known(path, found.st_size, found.st_mtime_ns)
+
+
 def _has(path: Path, sha256: str) -> bool:
-    found = path.stat() if path.exists() else None
-    return found is not None and _hash_known(path, found.st_size, found.st_mtime_ns) == sha256
+    return path.exists() and hash_once(path) == sha256
 
 
 @lru_cache
 def _hash_known(path: Path, _size: int, _mtime_ns: int) -> str:
     return hash_file(path)
+
+
+def _unreadable(path: Path, error: OSError) -> ClipError:
+    return ClipError(f"{path}: cannot be read ({error.strerror}); mend the path or its permissions")
 
 
 def hash_picture(planes: tuple[Array, ...]) -> str:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,12 @@ class Likeness:
         self.energies["swap"].add(*gradient_energy(swap, mask))
         self.energies["truth"].add(*gradient_energy(truth, mask))
         return FramePsnr(**{name: psnr_db(total / n) if n else math.nan for name, (total, n) in frame.items()})
+
+    def join(self, later: Self) -> None:
+        """Add the sums over later frames."""
+        for kind in ("errors", "similarities", "energies"):
+            for name, pool in getattr(self, kind).items():
+                pool.join(getattr(later, kind)[name])
 
     def figures(self) -> dict[str, float]:
         """The figures over all frames by their names in the metrics; NaN where nothing was compared."""

@@ -1,17 +1,20 @@
 """Several videos of one performance read frame by frame together; where they part, an error says which and where."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
 from errors import ClipError
-from vision.video_read import ClipInfo, Frame, probe_clip, read_frames
+from vision.video_read import ClipInfo, Frame, Part, probe_clip, read_frames
 
 
-def read_lockstep(paths: tuple[Path, ...]) -> Iterator[tuple[Frame, ...]]:
+def read_lockstep(paths: tuple[Path, ...], part: Part | None = None) -> Iterator[tuple[Frame, ...]]:
     """The n-th frame of each video, in order. All must have the size, the times and the number of frames of the first.
 
-    Times are compared in seconds, to half a tick of the coarser time base. Raises ClipError.
+    `part`: only these frames, its time being the first video's; each video must have a key frame where it begins, and
+    whether one goes on after the last is not looked at. Times are compared in seconds, to half a tick of the coarser
+    time base. Raises ClipError.
     """
     infos = tuple(probe_clip(path) for path in paths)
     for info in infos[1:]:
@@ -20,8 +23,15 @@ def read_lockstep(paths: tuple[Path, ...]) -> Iterator[tuple[Frame, ...]]:
                 f"{info.path}: is {info.width} x {info.height}, but {infos[0].path} is "
                 f"{infos[0].width} x {infos[0].height}; the two must show the same pictures"
             )
-    for index, frames in enumerate(zip_longest(*(read_frames(path) for path in paths))):
+    parts = [part and replace(part, first_pts=_move_pts(part.first_pts, infos[0], info)) for info in infos]
+    reading = (read_frames(path, own) for path, own in zip(paths, parts, strict=True))
+    for index, frames in enumerate(zip_longest(*reading), part.first_frame if part else 0):
         yield _check_frames(index, frames, infos)
+
+
+def _move_pts(pts: int, first: ClipInfo, other: ClipInfo) -> int:
+    """A time of the first video in another one's time base."""
+    return round(pts * first.time_base / other.time_base)
 
 
 def _check_frames(index: int, frames: tuple[Frame | None, ...], infos: tuple[ClipInfo, ...]) -> tuple[Frame, ...]:

@@ -6,6 +6,7 @@ frame with a large face weighs more than one with a small face, and no frame's f
 
 import math
 from dataclasses import dataclass
+from typing import Self
 
 import cv2
 import numpy as np
@@ -26,6 +27,10 @@ class Pool:
     def add(self, total: float, n_values: int) -> None:
         self.total += total
         self.n_values += n_values
+
+    def join(self, later: Self) -> None:
+        """Add what another pool has."""
+        self.add(later.total, later.n_values)
 
     @property
     def mean(self) -> float:

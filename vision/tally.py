@@ -1,120 +1,59 @@
-"""The running tally of a take: its frames go in one by one; sums, a few numbers a frame, and chosen pictures stay."""
+"""The tally of a take: sums over its frames, a few numbers a frame, and the pictures for the contact sheet."""
 
 import math
-from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from vision.alignment import compose, view_matrix
-from vision.contact_sheet import SheetRow, scale_to_height
-from vision.crops import Picture, crop_picture
-from vision.flicker import Flicker
-from vision.likeness import FramePsnr, Likeness
-from vision.mean_face import MeanFace
-from vision.metrics import correlation
-from vision.openings import FitsMesh, Opening, measure_opening
-from vision.take_faces import TakeFace
-
-FLICKER_PX = 96
-FLICKER_COVERAGE = 0.5  # the inner face alone: brows, eyes, mouth, cheeks
-ZOOM_COVERAGE = 0.8  # a little more than the face, so that the seam shows
+from vision.contact_sheet import SheetRow
+from vision.likeness import Likeness
+from vision.metrics import Pool, correlation
 
 TARGET, SWAP, TRUTH = "target", "swap", "truth"
 
 
+@dataclass
 class Tally:
-    """Measures a clip (`target`), its swap and, where it is known, the truth, in one pass.
+    """What measuring some frames of a clip (`target`), its swap and, where it is known, the truth gave.
 
-    `faces` are the clip's faces by frame, `chosen` the frames of the contact sheet with why; `mesh` is None where mouth
-    and eyes cannot be measured.
+    `trembling` is the flicker of target and swap; `mesh_lack` says why mouth and eyes were not measured.
     """
 
-    def __init__(
-        self,
-        mean_face: MeanFace,
-        faces: Mapping[int, TakeFace],
-        chosen: Mapping[int, str],
-        sheet_px: int,
-        mesh: FitsMesh | None,
-    ) -> None:
-        self._mean_face = mean_face
-        self._faces = faces
-        self._chosen = chosen
-        self.sheet_px = sheet_px
-        self._mesh = mesh
-        self.has_truth = False
-        self._likeness = Likeness()
-        self._flickers = {TARGET: Flicker(), SWAP: Flicker()}
-        self._rows: list[dict[str, float]] = []
-        self.sheet: list[SheetRow] = []
-
-    def add(self, pictures: Mapping[str, Picture], mask: NDArray[np.bool_] | None) -> None:
-        """Take the next frame's pictures by name; `mask` is where target and truth both show the face, None without."""
-        frame = len(self._rows)
-        face = self._faces.get(frame)
-        psnr = FramePsnr() if mask is None else self._compare(pictures, face, mask)
-        openings = {name: self._measure_opening(picture, face) for name, picture in pictures.items()}
-        self._rows.append(
-            {
-                "frame": frame,
-                "psnr": psnr.swap,
-                "unswapped_psnr": psnr.unswapped,
-                "floor_psnr": psnr.floor,
-                **{f"mouth_{name}": openings.get(name, Opening()).mouth for name in (TARGET, TRUTH, SWAP)},
-                **{f"eye_{name}": openings.get(name, Opening()).eye for name in (TARGET, TRUTH, SWAP)},
-            }
-        )
-        if face is not None:
-            for name, flicker in self._flickers.items():
-                flicker.add(frame, self._cut_face(pictures[name], face, FLICKER_COVERAGE, FLICKER_PX))
-        if frame in self._chosen:
-            self.sheet.append(self._make_row(frame, pictures, face))
+    has_truth: bool
+    mesh_lack: str
+    rows: list[dict[str, float]] = field(default_factory=list)
+    likeness: Likeness = field(default_factory=Likeness)
+    trembling: dict[str, Pool] = field(default_factory=lambda: {name: Pool() for name in (TARGET, SWAP)})
+    sheet: list[SheetRow] = field(default_factory=list)
 
     @property
     def n_frames(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
+
+    def join(self, later: Self) -> None:
+        """Add the tally of the frames that follow."""
+        self.mesh_lack = self.mesh_lack or later.mesh_lack
+        self.rows.extend(later.rows)
+        self.likeness.join(later.likeness)
+        for name, pool in self.trembling.items():
+            pool.join(later.trembling[name])
+        self.sheet.extend(later.sheet)
 
     def table(self) -> pd.DataFrame:
         """A row a frame: PSNR against the truth in dB, and the openings of mouth and eyes; NaN where unknown."""
-        return pd.DataFrame(self._rows)
+        return pd.DataFrame(self.rows)
 
     def figures(self) -> dict[str, float]:
         """The figures over all frames; NaN where one cannot be told. Those of the truth only where it was given."""
         table = self.table()
-        found = self._likeness.figures() if self.has_truth else {}
+        found = self.likeness.figures() if self.has_truth else {}
         references = {TRUTH: "", TARGET: "_to_target"} if self.has_truth else {TARGET: "_to_target"}
         for reference, ending in references.items():
             for part in ("mouth", "eye"):
                 curves = (table[f"{part}_{name}"].to_numpy(np.float64) for name in (SWAP, reference))
                 found[f"{part}_corr{ending}"] = correlation(*curves)
-        calm = self._flickers[TARGET].level
-        found["flicker_ratio"] = self._flickers[SWAP].level / calm if calm > 0 else math.nan
+        calm = self.trembling[TARGET].mean
+        found["flicker_ratio"] = self.trembling[SWAP].mean / calm if calm > 0 else math.nan
         return found
-
-    def _compare(self, pictures: Mapping[str, Picture], face: TakeFace | None, mask: NDArray[np.bool_]) -> FramePsnr:
-        self.has_truth = True
-        target, swap, truth = (pictures[name] for name in (TARGET, SWAP, TRUTH))
-        pasted = target if face is None else self._mean_face.paste(target, face.frame_to_crop, mask)
-        return self._likeness.add(swap, target, pasted, truth, mask)
-
-    def _measure_opening(self, picture: Picture, face: TakeFace | None) -> Opening:
-        if face is None or self._mesh is None:
-            return Opening()
-        return measure_opening(picture, face, self._mesh)
-
-    def _cut_face(self, picture: Picture, face: TakeFace, coverage_ratio: float, size_px: int) -> Picture:
-        to_view = view_matrix(self._mean_face.crop_px, coverage_ratio, size_px)
-        return crop_picture(picture, compose(to_view, face.frame_to_crop), size_px)
-
-    def _make_row(self, frame: int, pictures: Mapping[str, Picture], face: TakeFace | None) -> SheetRow:
-        """The frames, then the faces, in the pictures' order."""
-        whole = [scale_to_height(picture, self.sheet_px) for picture in pictures.values()]
-        zoomed = [
-            np.full((self.sheet_px, self.sheet_px, 3), 128, np.uint8)
-            if face is None
-            else self._cut_face(picture, face, ZOOM_COVERAGE, self.sheet_px)
-            for picture in pictures.values()
-        ]
-        return SheetRow((f"frame {frame}", *self._chosen[frame].split(", ")), (*whole, *zoomed))
