@@ -116,6 +116,8 @@ def test_clones_on_one_host_share_a_cache_and_never_write_through_its_links(shar
     (tmp_path / "remote").rename(tmp_path / "gone")  # nothing can be downloaded
     cache = tmp_path / "cache"
     shutil.copytree(shared.root / ".dvc/cache", cache)
+    for folder in [cache, *(path for path in cache.rglob("*") if path.is_dir())]:
+        folder.chmod(0o2775)
     clone = shared.clone(tmp_path / "clone")
     shared.dvc("cache", "dir", "--local", str(cache))
     shared.dvc("config", "--local", "cache.shared", "group")
