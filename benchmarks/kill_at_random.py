@@ -32,7 +32,7 @@ from tests.project import Project
 from tests.small_demo import make_small_demo
 
 STAGES = (
-    *("sample@ada", "detect@ada", "align@ada", "augment@ada"),
+    *("check", "sample@ada", "detect@ada", "align@ada", "augment@ada"),
     *("train@ben_as_ada", "convert@demo", "evaluate@demo"),
 )
 VICTIMS = ("flow", "dvc", "stage")
