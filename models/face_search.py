@@ -1,8 +1,7 @@
 """All faces of a part of a clip (MTCNN's boxes and five points, the mesh): work that can be spread."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -12,15 +11,21 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from models.face_follow import FaceFollower, Sighting
 from models.mtcnn import Detection, FaceDetector
 from models.mtcnn_package import PackageDetector
 from vision.hashing import check_clip
 from vision.mesh import FaceMesh
+from vision.planes import shrink_to_rgb
 from vision.tables import DETECTIONS, make_table
-from vision.video_read import Part, read_frames
+from vision.video_read import Frame, Part, read_frames
+
+SEARCHED_FACE_PX = 48  # of the smallest face where it is searched for: what the last of the nets sees
+FRAMES_AHEAD = 8  # read while those before are looked at; and, without the mesh, through the nets together
 
 Row = dict[str, object]
 Item = TypeVar("Item")
+Sighted = tuple[Frame, list[Sighting]]
 
 
 @dataclass(frozen=True)
@@ -31,60 +36,72 @@ class Search:
     landmarks: str
     min_face_ratio: float
     thresholds: tuple[float, float, float]
-    batch_frames: int
+    search_s: float
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a clip in which faces are to be found."""
+    """A part of a clip in which faces are to be found: from search to search `every` frames, anew at `starts`."""
 
     clip: Path
     clip_sha256: str
     part: Part
     search: Search
+    every: int
+    starts: frozenset[int]
 
     def __str__(self) -> str:
         return f"{self.clip}, frames {self.part.first_frame} to {self.part.end_frame - 1}"
 
 
-@dataclass(frozen=True)
-class _Looked:
-    """A frame after the detector."""
-
-    index: int
-    pts: int
-    picture: np.ndarray
-    faces: list[Detection]
-
-
 def find_faces(stretch: Stretch) -> pd.DataFrame:
     """The rows of DETECTIONS of a stretch: frame after frame, face after face. Raises ClipError."""
     check_clip(stretch.clip, stretch.clip_sha256)
+    frames = _make_ahead(_split(read_frames(stretch.clip, stretch.part)))
     rows: list[Row] = []
-    with FaceMesh() if stretch.search.landmarks == "mesh" else nullcontext() as mesh:
-        for batch in _make_ahead(_look(stretch)):
-            for frame in batch:
-                rows.extend(_describe_faces(frame, stretch, mesh))
+    if stretch.search.landmarks == "mesh":
+        with FaceMesh() as mesh:
+            follower = FaceFollower(lambda frame: _find(stretch.search, [frame])[0], mesh, stretch.every)
+            single = (frame for batch in frames for frame in batch)
+            for frame, sightings in follower.follow(single, stretch.starts):
+                rows.extend(_describe_faces(frame, sightings, stretch))
+    else:
+        for batch in frames:
+            for frame, faces in zip(batch, _find(stretch.search, batch), strict=True):
+                sightings = [Sighting(face, None, is_searched=True) for face in faces]
+                rows.extend(_describe_faces(frame, sightings, stretch))
     return make_table(rows, DETECTIONS)
 
 
-def _look(stretch: Stretch) -> Iterator[list[_Looked]]:
-    """The frames of a stretch with their faces, a batch at a time; no batch reaches into another stretch."""
-    detector = _make_detector(stretch.search)
-    frames = read_frames(stretch.clip, stretch.part)
-    while batch := list(islice(frames, stretch.search.batch_frames)):
-        pictures = [frame.to_rgb() for frame in batch]
-        found = detector.find(pictures)
-        yield [
-            _Looked(frame.index, frame.pts, picture, faces)
-            for frame, picture, faces in zip(batch, pictures, found, strict=True)
-        ]
+def _find(search: Search, frames: list[Frame]) -> list[list[Detection]]:
+    """The detector's faces in each frame, in its pixels, found where the smallest has the size of a net's input."""
+    lines = round(SEARCHED_FACE_PX / search.min_face_ratio)
+    pictures = [shrink_to_rgb(frame.planes, frame.layout, lines) for frame in frames]
+    found = _make_detector(search).find(pictures)
+    return [
+        [_enlarge(face, picture, frame) for face in faces]
+        for frame, picture, faces in zip(frames, pictures, found, strict=True)
+    ]
+
+
+def _enlarge(face: Detection, picture: np.ndarray, frame: Frame) -> Detection:
+    """A face of a frame's small picture in the frame's own pixels."""
+    height, width = frame.planes[0].shape
+    zoom = np.array([width / picture.shape[1], height / picture.shape[0]], np.float32)
+    box, five = ((points.reshape(-1, 2) + 0.5) * zoom - 0.5 for points in (face.box, face.five))
+    return Detection(box.ravel().astype(np.float32), face.confidence, five.astype(np.float32))
 
 
 @lru_cache(1)
 def _make_detector(search: Search) -> FaceDetector | PackageDetector:
     engine = FaceDetector if search.engine == "torch" else PackageDetector
     return engine(search.min_face_ratio, list(search.thresholds))
+
+
+def _split(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
+    remaining = iter(frames)
+    while batch := list(islice(remaining, FRAMES_AHEAD)):
+        yield batch
 
 
 def _make_ahead(items: Iterator[Item]) -> Iterator[Item]:
@@ -96,7 +113,7 @@ def _make_ahead(items: Iterator[Item]) -> Iterator[Item]:
             yield item
 
 
-def _describe_faces(frame: _Looked, stretch: Stretch, mesh: FaceMesh | None) -> list[Row]:
+def _describe_faces(frame: Frame, sightings: list[Sighting], stretch: Stretch) -> list[Row]:
     return [
         {
             "clip": stretch.clip.name,
@@ -104,15 +121,11 @@ def _describe_faces(frame: _Looked, stretch: Stretch, mesh: FaceMesh | None) -> 
             "frame": frame.index,
             "pts": frame.pts,
             "face": face,
-            **dict(zip(("x1", "y1", "x2", "y2"), found.box, strict=True)),
-            "confidence": found.confidence,
-            "five": found.five.ravel(),
-            "mesh": _fit_mesh(mesh, frame.picture, found),
+            "is_searched": sighting.is_searched,
+            **dict(zip(("x1", "y1", "x2", "y2"), sighting.face.box, strict=True)),
+            "confidence": sighting.face.confidence,
+            "five": sighting.face.five.ravel(),
+            "mesh": None if sighting.mesh is None else sighting.mesh.ravel(),
         }
-        for face, found in enumerate(frame.faces)
+        for face, sighting in enumerate(sightings)
     ]
-
-
-def _fit_mesh(mesh: FaceMesh | None, picture: np.ndarray, face: Detection) -> np.ndarray | None:
-    points = mesh.fit(picture, face.box, face.five) if mesh else None
-    return None if points is None else points.ravel()

@@ -1,4 +1,4 @@
-"""An identity's clips and parts -> detections.parquet: box, landmarks, mesh of every face of every frame, in pixels."""
+"""An identity's clips, shots and parts -> detections: box, landmarks and mesh of every face of every frame, pixels."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -12,16 +12,16 @@ from stages.params import Detect, pick, read_key, read_params
 from stages.progress import Progress
 from stages.spread import spread
 from vision.hashing import check_clip
-from vision.tables import DETECTIONS, PARTS, TableWriter, read_table
-from vision.video_read import Part, list_clips
+from vision.tables import DETECTIONS, PARTS, SHOTS, TableWriter, read_table
+from vision.video_read import Part, list_clips, probe_clip
 
 
-def detect(clips: Path, parts: Path, detections: Path, params: Detect) -> None:
+def detect(clips: Path, shots: Path, parts: Path, detections: Path, params: Detect) -> None:
     """Find every face of every frame and write one row each.
 
     Raises ClipError where the clips are not those of `parts`, FaceError for a clip without any face.
     """
-    stretches = plan_search(clips, parts, params)
+    stretches = plan_search(clips, shots, parts, params)
     found = zip(stretches, spread(find_faces, stretches), strict=True)
     with TableWriter(detections, DETECTIONS) as writer:
         for clip, of_clip in groupby(found, key=lambda pair: pair[0].clip):
@@ -29,18 +29,21 @@ def detect(clips: Path, parts: Path, detections: Path, params: Detect) -> None:
                 writer.write(faces)
 
 
-def plan_search(clips: Path, parts: Path, params: Detect) -> list[Stretch]:
+def plan_search(clips: Path, shots: Path, parts: Path, params: Detect) -> list[Stretch]:
     """What is to be searched, in order: each part of each clip. Raises ClipError."""
     search = Search(**params.model_dump() | {"thresholds": tuple(params.thresholds)})
     known = read_table(parts, PARTS)
     remedy = f"run sample@{parts.parent.name} again"
     if [path.name for path in list_clips(clips)] != list(known["clip"].unique()):
         raise ClipError(f"{clips}: other clips than those that {parts} knows; {remedy}")
+    starts = read_table(shots, SHOTS).groupby("clip")["first_frame"].agg(frozenset)
     stretches = []
     for row in known.itertuples():
-        check_clip(clips / row.clip, row.clip_sha256, remedy)
+        clip = clips / row.clip
+        check_clip(clip, row.clip_sha256, remedy)
         part = Part(row.first_frame, row.end_frame, row.first_pts)
-        stretches.append(Stretch(clips / row.clip, row.clip_sha256, part, search))
+        every = max(1, round(params.search_s * probe_clip(clip).rate))
+        stretches.append(Stretch(clip, row.clip_sha256, part, search, every, starts[row.clip]))
     return stretches
 
 
@@ -68,6 +71,7 @@ def main() -> None:
         params = read_params()
         detect(
             clips=Path(pick(params.identities, "identities", key).clips),
+            shots=Path(f"data/sample/{key}/shots.parquet"),
             parts=Path(f"data/sample/{key}/parts.parquet"),
             detections=Path(f"data/detect/{key}/detections.parquet"),
             params=params.detect,

@@ -108,7 +108,7 @@ class Detect(_Section):
     landmarks: Literal["mesh", "five"]
     min_face_ratio: float = Field(ge=0.02, le=1)
     thresholds: list[Ratio] = Field(min_length=3, max_length=3)
-    batch_frames: int = Field(ge=1, le=64)
+    search_s: float = Field(ge=0, le=10)
 
 
 class Align(_Section):

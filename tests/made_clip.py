@@ -88,5 +88,5 @@ def _seen(faces: list[Dots], frame: int) -> list[tuple[int, Dots]]:
 def _detect(face: Dots, frame: int, index: int) -> dict[str, object]:
     five = face.five(frame)
     (x1, y1), (x2, y2) = five.min(0) - 8, five.max(0) + 8
-    box = {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "confidence": 0.99}
+    box = {"x1": x1, "y1": y1, "x2": x2, "y2": y2, "confidence": 0.99, "is_searched": True}
     return box | {"frame": frame, "pts": frame, "face": index, "five": five.ravel(), "mesh": None}

@@ -12,13 +12,13 @@ from vision.alignment import (
     canonical_landmarks,
     compose,
     estimate_pose,
-    estimate_similarity,
     invert,
     scale_of,
     transform,
     view_matrix,
 )
 from vision.mesh_regions import STABLE_POINTS
+from vision.similarity import estimate_similarity
 
 angles = st.floats(-3, 3)
 scales = st.floats(0.05, 20)

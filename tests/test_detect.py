@@ -15,19 +15,22 @@ import pandas as pd
 import pytest
 
 import models.face_search
+import stages.detect
 import stages.progress
 from errors import ClipError, FaceError
 from models.mtcnn import Detection
 from stages.detect import detect
 from stages.params import Detect
 from vision.hashing import hash_file
-from vision.tables import DETECTIONS, PARTS, make_table, points, read_table, write_table
+from vision.planes import Layout, Matrix
+from vision.tables import DETECTIONS, PARTS, SHOTS, make_table, points, read_table, write_table
 from vision.video_read import Part
 from vision.video_write import VideoWriter, footage_format
 
 ROOT = Path(__file__).resolve().parent.parent
 STILLS = ROOT / "../shared/footage/stills"
-PARAMS = Detect(engine="torch", landmarks="mesh", min_face_ratio=0.2, thresholds=[0.6, 0.7, 0.8], batch_frames=4)
+PARAMS = Detect(engine="torch", landmarks="mesh", min_face_ratio=0.2, thresholds=[0.6, 0.7, 0.8], search_s=0.2)
+LAYOUT = Layout(1, 1, 8, Matrix.BT709, is_full_range=True)
 FACE = Detection(np.array([2, 3, 12, 15], np.float32), 0.9, np.arange(10, dtype=np.float32).reshape(5, 2))
 
 needs_footage = pytest.mark.skipif(not STILLS.is_dir(), reason="the test footage is not beside the repository")
@@ -44,6 +47,10 @@ class Person:
         return self.root / "clips/ada"
 
     @property
+    def shots(self) -> Path:
+        return self.root / "data/sample/ada/shots.parquet"
+
+    @property
     def parts(self) -> Path:
         return self.root / "data/sample/ada/parts.parquet"
 
@@ -58,7 +65,12 @@ class Person:
                 writer.write_rgb(picture, index + 2 * (index > 2))  # a gap of time before the fourth frame
 
     def sample(self, n_frames: int = 6, part_frames: int = 100) -> None:
-        """Write the table of parts that sample would."""
+        """Write the tables of shots and parts that sample would; each clip is one shot."""
+        shots: list[dict[str, object]] = [
+            {"clip": path.name, "clip_sha256": hash_file(path), "shot": 0, "first_frame": 0, "end_frame": n_frames}
+            for path in sorted(self.clips.iterdir())
+        ]
+        write_table(make_table(shots, SHOTS), self.shots, SHOTS)
         rows: list[dict[str, object]] = [
             {"clip": path.name, "clip_sha256": hash_file(path), "part": first // part_frames}
             | {"first_frame": first, "end_frame": min(first + part_frames, n_frames), "first_pts": 40 * first}
@@ -68,7 +80,7 @@ class Person:
         write_table(make_table(rows, PARTS), self.parts, PARTS)
 
     def detect(self, **changes: object) -> pd.DataFrame:
-        detect(self.clips, self.parts, self.detections, PARAMS.model_copy(update=changes))
+        detect(self.clips, self.shots, self.parts, self.detections, PARAMS.model_copy(update=changes))
         return read_table(self.detections, DETECTIONS)
 
 
@@ -115,11 +127,15 @@ def test_the_faces_of_a_frame_are_counted_by_falling_confidence_and_clips_follow
 
 
 @needs_footage
-def test_frames_that_go_through_the_nets_together_change_nothing(sitter: Person) -> None:
-    first, second = sitter.detect(batch_frames=1), sitter.detect(batch_frames=6)
-    assert len(first) == len(second) == 4
-    for column, tolerance in (("five", 0.01), ("mesh", 0.05)):
-        np.testing.assert_allclose(np.stack(list(first[column])), np.stack(list(second[column])), atol=tolerance)
+def test_between_searches_faces_are_followed_to_where_a_search_would_find_them(sitter: Person) -> None:
+    followed, searched = sitter.detect(), sitter.detect(search_s=0.0)
+    assert followed["is_searched"].tolist()[:3] == [True, False, False]
+    assert searched["is_searched"].all()
+    assert followed["frame"].tolist() == searched["frame"].tolist() == [0, 1, 2, 3]
+    (left, right, *_) = points(searched.loc[0, "five"])
+    for column, tolerance in (("five", 0.05), ("mesh", 0.03)):
+        error = np.abs(np.stack(list(followed[column])) - np.stack(list(searched[column]))).mean(axis=1)
+        assert error.max() < tolerance * np.hypot(*(right - left)), column
 
 
 @needs_footage
@@ -191,7 +207,7 @@ def test_the_packages_engine_fills_the_same_table(faked: Person, monkeypatch: py
 def test_a_long_clip_is_never_held_whole(faked: Person) -> None:
     faked.detect(landmarks="five")
     assert FakeFrame.n_made == 100
-    assert FakeFrame.most_alive <= 8 * PARAMS.batch_frames
+    assert FakeFrame.most_alive <= 6 * models.face_search.FRAMES_AHEAD
 
 
 def test_progress_is_a_line_for_each_clip_and_for_every_few_seconds(
@@ -212,14 +228,15 @@ class FakeFrame:
     n_made = n_alive = most_alive = 0
 
     def __init__(self, index: int) -> None:
-        self.index, self.pts = index, 40 * index
+        self.index, self.pts, self.layout = index, 40 * index, LAYOUT
         FakeFrame.n_made += 1
         FakeFrame._count(self)
 
-    def to_rgb(self) -> np.ndarray:
-        picture = np.zeros((32, 32, 3), np.uint8)
+    @property
+    def planes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        picture = np.zeros((3, 32, 32), np.uint8)
         FakeFrame._count(picture)
-        return picture
+        return picture[0], picture[1], picture[2]
 
     @staticmethod
     def _count(thing: object) -> None:
@@ -251,6 +268,7 @@ def faked(person: Person, monkeypatch: pytest.MonkeyPatch) -> Person:
     FakeFrame.n_made = FakeFrame.n_alive = FakeFrame.most_alive = 0
     monkeypatch.setattr(models.face_search, "read_frames", read_frames)
     monkeypatch.setattr(models.face_search, "FaceDetector", FakeDetector)
+    monkeypatch.setattr(stages.detect, "probe_clip", lambda _: footage_format((32, 32), Fraction(25)))
     person.clips.mkdir(parents=True)
     (person.clips / "take1.mp4").write_bytes(b"frames")
     person.sample(n_frames=100)

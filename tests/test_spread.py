@@ -175,7 +175,7 @@ def test_no_result_tells_the_engine(cluster: str, tmp_path: Path, monkeypatch: p
         monkeypatch.setenv(ENGINE, engine)
         out = tmp_path / engine[:4]
         found, tracks, faceset = out / "detections.parquet", out / "tracks.parquet", out / "faceset"
-        detect(clip.parent, parts, found, params.detect)
+        detect(clip.parent, shots, parts, found, params.detect)
         edits = tmp_path / "edits.csv"
         align(clip.parent, shots, parts, frames, found, edits, tracks, faceset, params.align)
         video, record = out / "swap.mp4", out / "swap.parquet"

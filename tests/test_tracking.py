@@ -8,8 +8,9 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vision.boxes import overlap
 from vision.bridge import TrackedFace, bridge_gaps
-from vision.tracking import assign_tracks, overlap
+from vision.tracking import assign_tracks
 
 
 def table(faces: Iterable[tuple[int, float, float]]) -> pd.DataFrame:

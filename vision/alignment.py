@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.mesh_regions import STABLE_POINTS
+from vision.similarity import estimate_similarity
 
 CROP_CM = 28.0
 CENTER_Y_CM = -0.6  # the middle of the face, an open mouth included
@@ -30,18 +31,6 @@ def canonical_landmarks(kind: str) -> NDArray[np.float64]:
     """Where the points used for alignment lie in a perfect crop: (N, 2) in the unit square. `kind`: mesh or five."""
     x, y, _ = _canonical_cm(kind).T
     return np.stack([0.5 + x / CROP_CM, 0.5 - (y - CENTER_Y_CM) / CROP_CM], axis=1)
-
-
-def estimate_similarity(points: NDArray[np.floating], targets: NDArray[np.floating]) -> Matrix:
-    """The similarity (2x3) that brings `points` (N, 2) closest to `targets` (N, 2); Umeyama 1991, eq. 40-42."""
-    mean, target_mean = points.mean(0), targets.mean(0)
-    centered = points - mean
-    covariance = (targets - target_mean).T @ centered / len(points)
-    u, singular, vt = np.linalg.svd(covariance)
-    signs = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
-    scale = (singular * signs).sum() / centered.var(0).sum()
-    linear = scale * u @ np.diag(signs) @ vt
-    return np.column_stack([linear, target_mean - linear @ mean]).astype(np.float64)
 
 
 def align_face(landmarks: Points, kind: str, crop_px: int) -> Matrix:

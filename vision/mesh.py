@@ -1,8 +1,9 @@
 """The face mesh: 478 points with iris on a face whose place is known (mediapipe; no other module uses it).
 
-The landmark model runs on a region that we give it instead of what mediapipe's own detector or tracker would: first
-the detection's, then one measured from that first mesh, as mediapipe's tracker does. That takes most of the detector's
-jitter away, and still a frame's mesh depends on no other frame. Grishchenko et al. 2020, "Attention Mesh".
+The landmark model runs on a region that we give it instead of what mediapipe's own detector or tracker would. To `fit`
+is to run it on a detection's region, then on one measured from that first mesh: that takes most of the detector's
+jitter away, and still a frame's mesh depends on no other frame. To `follow` is to run it on the region of a mesh in the
+frame beside, and once more where the face has left that region's middle. Grishchenko et al. 2020, "Attention Mesh".
 """
 
 import os
@@ -10,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from errors import ParamsError
+from vision.planes import Box, Layout, Planes, align_box, region_to_rgb
 
 INPUT_PX = 192  # side of the model's input
 
@@ -25,6 +27,8 @@ _MESH_RATIO = 1.5  # side of the region / longer side of the mesh: what the mode
 _BOX_RATIO = 1.5  # side of the region / longer side of a detector's box
 _FIVE_RATIO = 3.6  # side of the region / longer of the distances between the eyes and from eyes to mouth
 _MIN_OVERLAP = 0.3  # intersection over union of mesh and detection below which the mesh sits on something else
+_MAX_MOVE = 0.08  # of a region's middle or side, as a share of its side, up to which one run of the model is enough
+_MARGIN_PX = 2  # of the model's input: what filters look at beyond a region
 
 # mediapipe's face graph without its detector: the region comes in from outside.
 _GRAPH = """
@@ -42,8 +46,18 @@ node {
 """
 
 Points = NDArray[np.floating]
+Mesh = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
+
+
+class HasPlanes(Protocol):
+    """A picture that is still in its planes, such as a frame of a video: its RGB is made where it is looked at."""
+
+    @property
+    def planes(self) -> Planes: ...
+    @property
+    def layout(self) -> Layout: ...
 
 
 class FaceMesh:
@@ -52,8 +66,8 @@ class FaceMesh:
     def __init__(self) -> None:
         self._model = _Model()
 
-    def fit(self, picture: Picture, box: Points, five: Points | None = None) -> NDArray[np.float32] | None:
-        """The mesh of the face in `box` (4,) of an RGB (H, W, 3) picture; None where no mesh holds there.
+    def fit(self, picture: Picture | HasPlanes, box: Points, five: Points | None = None) -> Mesh | None:
+        """The mesh of the face in `box` (4,) of a picture, RGB (H, W, 3) or planes; None where no mesh holds there.
 
         Gives float32 (478, 3): x, y in pixels of the picture, z towards the back in the same unit. The landmarks
         `five` (5, 2), where they are known, say where to begin more exactly than the box does.
@@ -62,14 +76,29 @@ class FaceMesh:
         if first is None:
             return None
         mesh = self._fit_region(picture, _region_of_mesh(first))
-        return mesh if mesh is not None and _overlap(mesh, box, picture.shape) >= _MIN_OVERLAP else None
+        return mesh if mesh is not None and _overlap(mesh, box, _size(picture)) >= _MIN_OVERLAP else None
+
+    def follow(self, picture: Picture | HasPlanes, before: Mesh) -> Mesh | None:
+        """The mesh of the face whose mesh in a frame beside this one was `before`; None where it is lost."""
+        region = _region_of_mesh(before)
+        mesh = self._fit_region(picture, region)
+        if mesh is not None and _has_moved(region, _region_of_mesh(mesh)):
+            mesh = self._fit_region(picture, _region_of_mesh(mesh))
+        if mesh is None:
+            return None
+        extent = np.concatenate([before[:, :2].min(axis=0), before[:, :2].max(axis=0)])
+        return mesh if _overlap(mesh, extent, _size(picture)) >= _MIN_OVERLAP else None
 
     def close(self) -> None:
         """Stop the model."""
         self._model.close()
 
-    def _fit_region(self, picture: Picture, frame_to_region: Matrix) -> NDArray[np.float32] | None:
-        points = self._model.run(_cut(picture, frame_to_region))
+    def _fit_region(self, picture: Picture | HasPlanes, frame_to_region: Matrix) -> Mesh | None:
+        if isinstance(picture, np.ndarray):
+            region = _cut(picture, frame_to_region)
+        else:
+            region = _cut_planes(picture, frame_to_region)
+        points = self._model.run(region)
         if points is None:
             return None
         region_to_frame = cv2.invertAffineTransform(frame_to_region)
@@ -197,6 +226,38 @@ def _cut(picture: Picture, frame_to_region: Matrix) -> Picture:
     if factor > 1:
         region = cv2.resize(region, (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA)
     return region
+
+
+def _cut_planes(picture: HasPlanes, frame_to_region: Matrix) -> Picture:
+    """The same of a picture in planes, of which no more is converted than the region needs."""
+    size, region_to_frame = _size(picture), cv2.invertAffineTransform(frame_to_region)
+    low, high = -0.5 - _MARGIN_PX, INPUT_PX - 0.5 + _MARGIN_PX
+    corners = np.array([[low, low], [high, low], [high, high], [low, high]])
+    around = corners @ region_to_frame[:, :2].T + region_to_frame[:, 2]
+    box = _clip(np.concatenate([around.min(axis=0) - 1, around.max(axis=0) + 2]), picture.layout, size)
+    to_region = frame_to_region.copy()
+    to_region[:, 2] += frame_to_region[:, :2] @ box[:2]
+    return _cut(region_to_rgb(picture.planes, picture.layout, box), to_region)
+
+
+def _clip(box: Points, layout: Layout, size: tuple[int, int]) -> Box:
+    """The box inside the picture; of one that lies beyond it, the pixels of the border that are repeated there."""
+    last = np.array([size[1], size[0]] * 2) - 1
+    x1, y1, x2, y2 = np.minimum(np.maximum(box, 0), last)
+    return align_box((x1, y1, x2 + 1, y2 + 1), layout, size)
+
+
+def _size(picture: Picture | HasPlanes) -> tuple[int, int]:
+    height, width = picture.shape[:2] if isinstance(picture, np.ndarray) else picture.planes[0].shape
+    return height, width
+
+
+def _has_moved(region: Matrix, new: Matrix) -> bool:
+    """Whether a face's own region is another one than that in which it was found."""
+    middle = np.full(2, (INPUT_PX - 1) / 2)
+    shift = new[:, :2] @ (cv2.invertAffineTransform(region) @ [*middle, 1]) + new[:, 2] - middle
+    zoom = np.hypot(*new[0, :2]) / np.hypot(*region[0, :2])
+    return bool(np.hypot(*shift) > _MAX_MOVE * INPUT_PX or abs(np.log(zoom)) > _MAX_MOVE)
 
 
 def _overlap(mesh: Points, box: Points, shape: tuple[int, ...]) -> float:

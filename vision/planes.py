@@ -99,6 +99,16 @@ def planes_to_rgb(planes: Planes, layout: Layout) -> Array:
     return region_to_rgb(planes, layout, (0, 0, width, height))
 
 
+def shrink_to_rgb(planes: Planes, layout: Layout, lines: int) -> Array:
+    """A whole picture as RGB uint8 of at most so many lines: means over each new pixel's area."""
+    height, width = planes[0].shape
+    if height <= lines:
+        return planes_to_rgb(planes, layout)
+    size = (max(1, round(width * lines / height)), lines)
+    luma, cb, cr = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes)
+    return planes_to_rgb((luma, cb, cr), replace(layout, step_x=1, step_y=1))
+
+
 def rgb_to_planes(rgb: Array, layout: Layout) -> Planes:
     """RGB uint8 (H, W, 3) as planes of `layout`."""
     luma, cb, cr = _to_samples(rgb, layout)

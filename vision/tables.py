@@ -104,11 +104,12 @@ DETECTIONS = Table(
     (
         *_FRAME,
         Column("face", pa.int64(), "index in the frame, by falling confidence"),
+        Column("is_searched", pa.bool_(), "found by the detector here; otherwise followed from a frame beside this"),
         Column("x1", pa.float32(), "box, pixels"),
         Column("y1", pa.float32(), "box, pixels"),
         Column("x2", pa.float32(), "box, pixels"),
         Column("y2", pa.float32(), "box, pixels"),
-        Column("confidence", pa.float32(), "of the last net, 0 to 1"),
+        Column("confidence", pa.float32(), "of the last net, where the face was last found, 0 to 1"),
         Column("five", pa.list_(pa.float32(), 10), "eyes, nose, mouth corners, left first: x, y in pixels"),
         Column("mesh", pa.list_(pa.float32(), 3 * N_MESH), "478 points: x, y, z in pixels, z towards the back", True),
     ),

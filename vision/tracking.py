@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Boxes = NDArray[np.float64]
+from vision.boxes import Boxes, overlap
 
 
 @dataclass
@@ -35,17 +35,6 @@ def assign_tracks(detections: pd.DataFrame, shots: pd.DataFrame, min_overlap: fl
             live = [end for end in live if frame - end.frame <= max_gap + 1]
             _follow(live, frame, rows, boxes, tracks, min_overlap)
     return tracks
-
-
-def overlap(first: Boxes, second: Boxes) -> Boxes:
-    """Intersection over union of every box of `first` (N, 4) with every box of `second` (M, 4): (N, M)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common: Boxes = np.prod(np.clip(high - low, 0, None), axis=2)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
-    union = areas[0][:, None] + areas[1][None, :] - common
-    ratio: Boxes = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-    return ratio
 
 
 def _group_by_frame(frames: NDArray[np.int64], first: int, end: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
