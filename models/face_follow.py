@@ -22,6 +22,7 @@ SAME_FACE = 0.3  # intersection over union of boxes from which on two are one fa
 KEPT_BYTES = 1 << 27  # of frames since the last search at most
 FIVE = [468, 473, 1, 61, 291]  # the mesh's irises, tip of the nose and corners of the mouth, left first
 SMALL = (32, 18)
+SAMPLED = 8  # lines of a frame that make one of the small picture
 MOVED_LEVELS = 12  # grey levels from which on a cell of the small picture has changed
 MOVED_RATIO = 0.05  # share of the cells beside the faces that must have changed
 REST = 3  # frames at least between two searches for movement's sake
@@ -169,8 +170,10 @@ def _match(first: list[Detection], second: list[Detection]) -> dict[int, int]:
 
 
 def _shrink(frame: Frame) -> NDArray[np.uint8]:
-    """A small picture of the luma, in grey levels of 8 bits."""
-    small = cv2.resize(frame.planes[0], SMALL, interpolation=cv2.INTER_AREA)
+    """A small picture of the luma, in grey levels of 8 bits: means of some of the pixels."""
+    luma = frame.planes[0]
+    step = max(1, luma.shape[0] // (SAMPLED * SMALL[1]))
+    small = cv2.resize(np.ascontiguousarray(luma[::step, ::step]), SMALL, interpolation=cv2.INTER_AREA)
     return np.asarray(small >> (frame.layout.bits - 8), np.uint8)
 
 

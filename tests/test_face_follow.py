@@ -65,7 +65,7 @@ def _make_frames(n_frames: int, brighten: int) -> Iterator[Frame]:
 def _mesh_at(place: Place) -> Mesh:
     shape = np.random.default_rng(1).uniform(-SIDE / 2, SIDE / 2, (478, 3))
     shape -= shape.mean(axis=0)
-    return (shape + np.array([*place, 0])).astype(np.float32)
+    return np.asarray(shape + np.array([*place, 0]), np.float32)
 
 
 def _detect(place: Place, confidence: float) -> Detection:

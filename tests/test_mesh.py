@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 from errors import ParamsError
 from models.mtcnn import Detection, FaceDetector
 from vision.mesh import FaceMesh
+from vision.planes import Layout, Planes, planes_to_rgb, rgb_to_planes
+from vision.planes import Matrix as ColorMatrix
 from vision.video_read import read_frames
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -118,6 +121,67 @@ def test_a_frame_gives_the_same_bits_whatever_came_before(
     np.testing.assert_array_equal(fit(mesh, picture, face), first)
     with FaceMesh() as another:
         np.testing.assert_array_equal(fit(another, picture, face), first)
+
+
+@dataclass(frozen=True)
+class InPlanes:
+    """A picture as a frame of a video holds it."""
+
+    planes: Planes
+    layout: Layout
+
+
+def to_planes(picture: np.ndarray, steps: tuple[int, int], bits: int = 8) -> InPlanes:
+    layout = Layout(*steps, bits, ColorMatrix.BT709, is_full_range=False)
+    return InPlanes(rgb_to_planes(picture, layout), layout)
+
+
+@needs_footage
+@pytest.mark.parametrize(("steps", "bits"), [((2, 2), 8), ((2, 1), 10), ((1, 1), 8)])
+def test_a_picture_in_planes_gives_the_mesh_of_its_rgb(
+    mesh: FaceMesh, portrait: tuple[np.ndarray, Detection], steps: tuple[int, int], bits: int
+) -> None:
+    picture, face = portrait
+    frame = to_planes(picture[:301, :433], steps, bits)  # odd sides
+    points = mesh.fit(frame, face.box, face.five)
+    assert points is not None
+    of_rgb = fit(mesh, planes_to_rgb(frame.planes, frame.layout), face)
+    assert np.abs(points - of_rgb).mean() < 0.002 * np.ptp(of_rgb[:, 0])
+
+
+@needs_footage
+@pytest.mark.parametrize("scale", [3, 5.3])
+def test_a_large_face_shrinks_before_it_becomes_rgb(
+    mesh: FaceMesh, portrait: tuple[np.ndarray, Detection], scale: float
+) -> None:
+    picture, face = portrait
+    large = cv2.resize(picture[:301, :333], None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    box, five = (points * scale + (scale - 1) / 2 for points in (face.box, face.five))
+    frame, rgb = mesh.fit(to_planes(large, (2, 2)), box, five), mesh.fit(large, box, five)
+    assert frame is not None
+    assert rgb is not None
+    assert np.hypot(*(frame - rgb)[:, :2].T).mean() < 0.004 * np.ptp(rgb[:, 0])
+
+
+@needs_footage
+@pytest.mark.parametrize("shift", [(3, 2), (16, -10)])
+def test_a_face_is_followed_to_where_it_is_fitted(
+    mesh: FaceMesh, portrait: tuple[np.ndarray, Detection], shift: tuple[int, int]
+) -> None:
+    picture, face = portrait
+    before = fit(mesh, picture, face)
+    moved = np.roll(picture, shift, axis=(1, 0))
+    points = mesh.follow(moved, before)
+    assert points is not None
+    assert np.hypot(*(points - before)[:, :2].T - np.array(shift)[:, None]).mean() < 0.01 * np.ptp(before[:, 0])
+
+
+@needs_footage
+def test_a_face_that_is_gone_is_not_followed(mesh: FaceMesh, portrait: tuple[np.ndarray, Detection]) -> None:
+    picture, face = portrait
+    before = fit(mesh, picture, face)
+    assert mesh.follow(np.roll(picture, 250, axis=1), before) is None
+    assert mesh.follow(np.full_like(picture, 90), before) is None
 
 
 @needs_footage

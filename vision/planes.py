@@ -109,6 +109,16 @@ def shrink_to_rgb(planes: Planes, layout: Layout, lines: int) -> Array:
     return planes_to_rgb((luma, cb, cr), replace(layout, step_x=1, step_y=1))
 
 
+def shrink_region(planes: Planes, layout: Layout, box: Box, factor: int) -> Array:
+    """The box of a picture as RGB uint8, each pixel the mean of `factor` by `factor`; the box is a multiple of that."""
+    if factor == 1:
+        return region_to_rgb(planes, layout, box)
+    size = ((box[2] - box[0]) // factor, (box[3] - box[1]) // factor)
+    parts = (np.ascontiguousarray(part) for part in _cut(planes, layout, box))
+    luma, cb, cr = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in parts)
+    return planes_to_rgb((luma, cb, cr), replace(layout, step_x=1, step_y=1))
+
+
 def rgb_to_planes(rgb: Array, layout: Layout) -> Planes:
     """RGB uint8 (H, W, 3) as planes of `layout`."""
     luma, cb, cr = _to_samples(rgb, layout)
