@@ -20,6 +20,7 @@ from vision.face_crops import Cutting, cut_faces
 from vision.faceset import FacesetWriter
 from vision.people import Candidate, Look, Verdict, choose_person, describe_face
 from vision.proportions import fit_proportions
+from vision.smoothing import smooth_faces
 from vision.tables import (
     DETECTIONS,
     FRAMES,
@@ -62,7 +63,7 @@ def align(
     verdicts = _judge_tracks(clips, faces, params) | _judge_by_hand(faces, read_edits(edits))
     sampled = read_table(frames, FRAMES)
     own = _fit_own(detections, faces, sampled, verdicts, params.crop_px)
-    rows = _list_rows(clips, detections, faces, sampled, verdicts, own, params.crop_px)
+    rows = _list_rows(clips, detections, faces, sampled, verdicts, own, params)
     with TableWriter(tracks, TRACKS) as writer, whole_folder(faceset) as folder:
         crops = FacesetWriter(folder)
         plan = plan_crops(clips, read_table(parts, PARTS), _write_rows(rows, writer), sampled, params.crop_px)
@@ -171,13 +172,15 @@ def _list_rows(
     sampled: pd.DataFrame,
     verdicts: Verdicts,
     own: Matrix,
-    crop_px: int,
+    params: Align,
 ) -> Iterator[Row]:
     """All rows of the tracks table, in order of clips and frames."""
     for clip, frames in sampled.groupby("clip", sort=True):
         clip_faces = _read_faces(detections, faces[faces["clip"] == clip])
-        bridged = bridge_gaps(clip_faces, _max_gap(clips / str(clip)))
-        yield from _make_rows(bridged, frames, verdicts, own, crop_px)
+        followed = bridge_gaps(clip_faces, _max_gap(clips / str(clip)))
+        if params.smooth:
+            followed = smooth_faces(followed)
+        yield from _make_rows(followed, frames, verdicts, own, params.crop_px)
 
 
 def _make_rows(

@@ -24,6 +24,7 @@ FACES_LIBRARIES = (
     "opencv-python-headless",
     "pandas",
     "pyarrow",
+    "scipy",
 )
 TORCH_LIBRARIES = ("numpy", "torch")
 

@@ -115,6 +115,7 @@ class Align(_Section):
     crop_px: int = Field(ge=64, le=1024, multiple_of=2)
     min_track_s: float = Field(ge=0, le=60)
     min_overlap: Ratio
+    smooth: bool
 
 
 class Augment(_Section):
