@@ -81,6 +81,7 @@ class Folder:
             edits,
             self.table("tracks"),
             self.root / "faceset",
+            self.root / "tracks.html",
             self.params.align,
         )
 

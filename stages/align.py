@@ -10,15 +10,14 @@ import pandas as pd
 from errors import FaceError, one_line_errors
 from stages.params import Align, pick, read_key, read_params
 from stages.spread import spread
-from vision.alignment import Matrix, align_face, align_view, compose, estimate_pose
+from vision.alignment import Matrix, align_face, compose, estimate_pose
 from vision.bridge import TrackedFace, bridge_gaps
-from vision.crops import crop_picture
 from vision.edits import Edit, find_edited, read_edits
-from vision.evenly import pick_evenly
 from vision.expression import measure_expression
 from vision.face_crops import Cutting, cut_faces
 from vision.faceset import FacesetWriter
-from vision.people import Candidate, Look, Verdict, choose_person, describe_face
+from vision.people import Candidate, Verdict, Verdicts, choose_person
+from vision.portraits import Portraits, portray_tracks
 from vision.proportions import fit_proportions
 from vision.smoothing import smooth_faces
 from vision.tables import (
@@ -32,14 +31,13 @@ from vision.tables import (
     read_batches,
     read_table,
 )
+from vision.track_page import write_page
 from vision.tracking import assign_tracks
-from vision.video_read import Part, probe_clip, read_frames
+from vision.video_read import Part, probe_clip
 from vision.whole import whole_folder
 
 MAX_GAP_S = 0.3  # of the detector, over which a track is followed and its landmarks interpolated
-LOOKS, LOOK_PX, LOOK_COVERAGE = 12, 96, 0.6  # a track's look: sum over so many faces, of views of this size
 
-Verdicts = dict[tuple[str, int], Verdict]
 Row = dict[str, Any]
 _WITHOUT_MESH = [column.name for column in DETECTIONS.columns if column.name != "mesh"]
 
@@ -53,14 +51,17 @@ def align(
     edits: Path,
     tracks: Path,
     faceset: Path,
+    page: Path,
     params: Align,
 ) -> None:
-    """Follow every face, choose the person's tracks, write all tracks and the crops of the sampled frames.
+    """Follow every face, choose the person's tracks, write all tracks, their page, and the sampled frames' crops.
 
     Raises FaceError where no sampled frame shows the person.
     """
     faces = _follow_faces(clips, read_table(detections, DETECTIONS, _WITHOUT_MESH), read_table(shots, SHOTS), params)
-    verdicts = _judge_tracks(clips, faces, params) | _judge_by_hand(faces, read_edits(edits))
+    portraits = portray_tracks(clips, faces)
+    verdicts = _judge_tracks(clips, faces, portraits, params) | _judge_by_hand(faces, read_edits(edits))
+    write_page(page, faces, verdicts, portraits)
     sampled = read_table(frames, FRAMES)
     own = _fit_own(detections, faces, sampled, verdicts, params.crop_px)
     rows = _list_rows(clips, detections, faces, sampled, verdicts, own, params)
@@ -72,8 +73,8 @@ def align(
                 crops.write(record)
         crops.close()
         if not crops.n_faces:
-            raise FaceError(_describe_lack(clips, faces, verdicts))
-    print(f"align: {crops.n_faces} faces in the face set; {_count(verdicts)}", flush=True)
+            raise FaceError(_describe_lack(clips, faces, verdicts, page))
+    print(f"align: {crops.n_faces} faces in the face set; {_count(verdicts)}; see {page}", flush=True)
 
 
 def _follow_faces(clips: Path, detections: pd.DataFrame, shots: pd.DataFrame, params: Align) -> pd.DataFrame:
@@ -90,36 +91,22 @@ def _max_gap(path: Path) -> int:
     return round(MAX_GAP_S * probe_clip(path).rate)
 
 
-def _judge_tracks(clips: Path, faces: pd.DataFrame, params: Align) -> Verdicts:
+def _judge_tracks(clips: Path, faces: pd.DataFrame, portraits: Portraits, params: Align) -> Verdicts:
     """A verdict by length and look for every (clip, track)."""
     verdicts: Verdicts = {}
     candidates: list[Candidate] = []
     for clip, of_clip in faces.groupby("clip", sort=True):
-        path = clips / str(clip)
-        min_frames = min(params.min_track_s * probe_clip(path).rate, of_clip["frame"].nunique())
-        looks = _describe_tracks(path, of_clip)
+        min_frames = min(params.min_track_s * probe_clip(clips / str(clip)).rate, of_clip["frame"].nunique())
         for track, rows in of_clip.groupby("track"):
             first, end = int(rows["frame"].min()), int(rows["frame"].max()) + 1
             if end - first < min_frames:
                 verdicts[str(clip), track] = Verdict(False, f"short ({end - first} frames)")
             else:
                 weight = float((rows["y2"] - rows["y1"]).sum())
-                candidates.append(Candidate(str(clip), track, first, end, weight, looks[track]))
+                look = portraits[str(clip), track].look
+                candidates.append(Candidate(str(clip), track, first, end, weight, look))
     chosen = choose_person(candidates)
     return verdicts | {(c.clip, c.track): verdict for c, verdict in zip(candidates, chosen, strict=True)}
-
-
-def _describe_tracks(path: Path, faces: pd.DataFrame) -> dict[int, Look]:
-    """The summed look of each track of a clip, from a few of its faces; the clip is decoded once."""
-    wanted = pd.concat([rows.iloc[pick_evenly(len(rows), LOOKS)] for _, rows in faces.groupby("track")])
-    by_frame = {frame: list(rows.itertuples()) for frame, rows in wanted.groupby("frame")}
-    looks: dict[int, Look] = {}
-    for frame in read_frames(path):
-        for row in by_frame.get(frame.index, ()):
-            to_view = align_view(points(row.five), "five", LOOK_PX, LOOK_COVERAGE)
-            look = describe_face(crop_picture(frame.to_rgb(), to_view, LOOK_PX))
-            looks[row.track] = looks.get(row.track, 0) + look
-    return looks
 
 
 def _judge_by_hand(faces: pd.DataFrame, edits: list[Edit]) -> Verdicts:
@@ -236,12 +223,12 @@ def plan_crops(
     assert waiting is None, "every face lies in a part"
 
 
-def _describe_lack(clips: Path, faces: pd.DataFrame, verdicts: Verdicts) -> str:
+def _describe_lack(clips: Path, faces: pd.DataFrame, verdicts: Verdicts, page: Path) -> str:
     reasons = sorted({verdict.reason for verdict in verdicts.values() if not verdict.is_used})
     return (
         f"{clips}: no face for the face set in {faces['frame'].size} detections and {len(verdicts)} tracks "
-        f"({'; '.join(reasons) or 'no sampled frame shows the person'}); choose a track by hand in edits/, "
-        "or lower the identity's interval_s or align.min_track_s"
+        f"({'; '.join(reasons) or 'no sampled frame shows the person'}); choose a track by hand "
+        f"(see {page}), or lower the identity's interval_s or align.min_track_s"
     )
 
 
@@ -263,6 +250,7 @@ def main() -> None:
             edits=Path(f"edits/{key}/tracks.csv"),
             tracks=Path(f"data/align/{key}/tracks.parquet"),
             faceset=Path(f"data/align/{key}/faceset"),
+            page=Path(f"data/align/{key}/tracks.html"),
             params=params.align,
         )
 

@@ -67,6 +67,7 @@ def align_clip(place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.
         edits=place / "tracks.csv",
         tracks=place / "tracks.parquet",
         faceset=place / "faceset",
+        page=place / "tracks.html",
         params=Align(crop_px=128, min_track_s=min_track_s, min_overlap=0.3, smooth=False),
     )
 

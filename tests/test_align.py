@@ -107,7 +107,7 @@ def test_where_nobody_is_left_the_reasons_are_named_and_nothing_is_written(tmp_p
     make_clip(tmp_path, "a.mp4", [PERSON])
     sha = read_table(tmp_path / "shots.parquet", SHOTS)["clip_sha256"][0]
     x, y = PERSON.five(0).mean(0)
-    with pytest.raises(FaceError, match=r"by hand.*edits"):
+    with pytest.raises(FaceError, match=r"by hand.*tracks\.html"):
         run(tmp_path, (f"{sha},0,12,{x},{y},ignore",))
     assert not (tmp_path / "faceset").exists()
     assert not (tmp_path / "tracks.parquet").exists()

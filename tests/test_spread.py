@@ -177,7 +177,7 @@ def test_no_result_tells_the_engine(cluster: str, tmp_path: Path, monkeypatch: p
         found, tracks, faceset = out / "detections.parquet", out / "tracks.parquet", out / "faceset"
         detect(clip.parent, shots, parts, found, params.detect)
         edits = tmp_path / "edits.csv"
-        align(clip.parent, shots, parts, frames, found, edits, tracks, faceset, params.align)
+        align(clip.parent, shots, parts, frames, found, edits, tracks, faceset, out / "tracks.html", params.align)
         video, record = out / "swap.mp4", out / "swap.parquet"
         convert(clip, parts, tracks, checkpoint, video, record, params.convert, params.takes["demo"].blend)
         take = TakeFiles(

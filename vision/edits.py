@@ -33,6 +33,12 @@ def read_edits(path: Path) -> list[Edit]:
     return [_parse(path, number, row) for number, row in enumerate(table.to_dict("records"), start=2)]
 
 
+def format_edit(edit: Edit) -> str:
+    """The edit as a line of the file."""
+    decision = "use" if edit.is_used else "ignore"
+    return f"{edit.clip_sha256},{edit.first_frame},{edit.end_frame},{edit.x:.1f},{edit.y:.1f},{decision}"
+
+
 def find_edited(edit: Edit, faces: pd.DataFrame) -> pd.Series:
     """Which rows of a table of faces (clip_sha256, frame, x1, y1, x2, y2) an edit speaks of: bool (N,)."""
     is_there = faces["frame"].between(edit.first_frame, edit.end_frame - 1) & (faces["clip_sha256"] == edit.clip_sha256)

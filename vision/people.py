@@ -34,6 +34,9 @@ class Verdict:
     reason: str
 
 
+Verdicts = dict[tuple[str, int], Verdict]  # by clip and track
+
+
 def describe_face(view: Picture) -> Look:
     """A unit vector of a face's look from its aligned view (square, RGB): local contrast of the luma, and color."""
     small = cv2.resize(view, (_GRID, _GRID), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,98 @@
+"""The page of an identity's tracks: what each shows, whether it is used and why, the line that decides otherwise."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import cv2
+import pandas as pd
+
+from vision.crops import Picture
+from vision.edits import Edit, format_edit
+from vision.page import embed_picture, render_page
+from vision.people import Verdict, Verdicts
+from vision.portraits import Portrait, Portraits
+from vision.whole import whole_file
+
+JPEG_QUALITY = 85
+
+
+@dataclass(frozen=True)
+class TrackCard:
+    """A track of a clip: the frames it spans, its faces, the verdict and its reason.
+
+    `thumbs` are some of its faces in order of time; `edit` turns the verdict over.
+    """
+
+    clip: str
+    track: int
+    first_frame: int
+    end_frame: int
+    n_faces: int
+    is_used: bool
+    reason: str
+    thumbs: tuple[Picture, ...]
+    edit: Edit
+
+
+def write_page(path: Path, faces: pd.DataFrame, verdicts: Verdicts, portraits: Portraits) -> None:
+    """The page of all tracks, for people; the identity is the name of its folder."""
+    identity = path.parent.name
+    cards = [
+        _make_card(rows, verdicts[str(clip), track], portraits[str(clip), track])
+        for (clip, track), rows in faces.groupby(["clip", "track"], sort=True)
+    ]
+    with whole_file(path) as partial:
+        partial.write_text(render_tracks(identity, f"edits/{identity}/tracks.csv", cards), encoding="utf-8")
+
+
+def _make_card(rows: pd.DataFrame, verdict: Verdict, portrait: Portrait) -> TrackCard:
+    """A track's card; the line that decides otherwise names the face in its middle."""
+    face = rows.iloc[len(rows) // 2]
+    frame, x, y = int(face["frame"]), float(face["x1"] + face["x2"]) / 2, float(face["y1"] + face["y2"]) / 2
+    return TrackCard(
+        clip=str(face["clip"]),
+        track=int(face["track"]),
+        first_frame=int(rows["frame"].min()),
+        end_frame=int(rows["frame"].max()) + 1,
+        n_faces=len(rows),
+        is_used=verdict.is_used,
+        reason=verdict.reason,
+        thumbs=tuple(portrait.thumbs),
+        edit=Edit(str(face["clip_sha256"]), frame, frame + 1, x, y, not verdict.is_used),
+    )
+
+
+def render_tracks(identity: str, edits: str, cards: Sequence[TrackCard]) -> str:
+    """The page as HTML text, clip by clip; `edits` is the file that the lines are meant for."""
+    n_used = sum(card.is_used for card in cards)
+    lead = f"{n_used} of {len(cards)} tracks are taken for this person; the others are left alone."
+    how = f"Where that is wrong, copy the line of the track to the end of {edits}, and build again. It always wins."
+    parts = [f"<h1>Tracks of {escape(identity)}</h1>", f'<p class="lead">{lead}</p>', f"<p>{escape(how)}</p>"]
+    for clip in dict.fromkeys(card.clip for card in cards):
+        of_clip = [card for card in cards if card.clip == clip]
+        parts.append(f"<h2>{escape(clip)}</h2>\n<table>\n{_HEADINGS}\n")
+        parts.extend(_render_card(card) for card in sorted(of_clip, key=lambda card: (card.first_frame, card.track)))
+        parts.append("</table>")
+    return render_page(f"Tracks of {identity}", parts)
+
+
+_HEADINGS = "<tr><th>faces</th><th>frames</th><th>decision</th><th>to decide otherwise</th></tr>"
+
+
+def _render_card(card: TrackCard) -> str:
+    thumbs = " ".join(embed_picture(_encode_jpeg(thumb), f"track {card.track}") for thumb in card.thumbs)
+    word = "used" if card.is_used else "ignored"
+    return (
+        f"<tr><td>{thumbs}</td><td>{card.first_frame} to {card.end_frame - 1}<br>"
+        f'<span class="note">track {card.track}, {card.n_faces} faces</span></td>'
+        f"<td><strong>{word}</strong><br>{escape(card.reason)}</td><td><code>{format_edit(card.edit)}</code></td></tr>"
+    )
+
+
+def _encode_jpeg(picture: Picture) -> bytes:
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    is_done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    assert is_done
+    return data.tobytes()
