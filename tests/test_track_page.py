@@ -23,7 +23,7 @@ def test_each_track_has_its_faces_frames_verdict_and_reason(tmp_path: Path) -> N
     make_clip(tmp_path, "a <b>.mp4", [PERSON, PASSER_BY])
     align_clip(tmp_path)
     page = _read_page(tmp_path)
-    rows = re.findall(r"<tr><td>(.*?)</tr>", page, re.DOTALL)
+    rows = re.findall(r"<tr class=(.*?)</tr>", page, re.DOTALL)
     assert len(rows) == 2
     assert [row.count("<img") for row in rows] == [3, 3]
     assert "0 to 11" in rows[0]

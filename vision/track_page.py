@@ -85,7 +85,8 @@ def _render_card(card: TrackCard) -> str:
     thumbs = " ".join(embed_picture(_encode_jpeg(thumb), f"track {card.track}") for thumb in card.thumbs)
     word = "used" if card.is_used else "ignored"
     return (
-        f"<tr><td>{thumbs}</td><td>{card.first_frame} to {card.end_frame - 1}<br>"
+        f'<tr class="{word}"><td class="faces">{thumbs}</td><td>'
+        f"{card.first_frame} to {card.end_frame - 1}<br>"
         f'<span class="note">track {card.track}, {card.n_faces} faces</span></td>'
         f"<td><strong>{word}</strong><br>{escape(card.reason)}</td><td><code>{format_edit(card.edit)}</code></td></tr>"
     )
