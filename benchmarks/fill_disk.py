@@ -20,7 +20,16 @@ from tests.project import ROOT, Project
 from tests.small_demo import make_small_demo
 from tests.small_disk import run_on_small_disk
 
-STAGES = ("sample@ada", "detect@ada", "align@ada", "augment@ada", "train@ben_as_ada", "convert@demo", "evaluate@demo")
+STAGES = (
+    "sample@ada",
+    "detect@ada",
+    "align@ada",
+    "compare@ben_as_ada",
+    "augment@ada",
+    "train@ben_as_ada",
+    "convert@demo",
+    "evaluate@demo",
+)
 SIZE = "400m"  # the demo, 100 MB that a stage wants free before it starts, and room for a filler
 INSIDE = "UNDERSTUDY_ON_SMALL_DISK"
 SMALLEST = 4096

@@ -33,7 +33,7 @@ from tests.small_demo import make_small_demo
 
 STAGES = (
     *("check", "sample@ada", "detect@ada", "align@ada", "augment@ada"),
-    *("train@ben_as_ada", "convert@demo", "evaluate@demo"),
+    *("compare@ben_as_ada", "train@ben_as_ada", "convert@demo", "evaluate@demo"),
 )
 VICTIMS = ("flow", "dvc", "stage")
 STEPS = 384  # of training, with a resumable state every few: longer than it takes to start

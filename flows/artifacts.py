@@ -25,7 +25,7 @@ def tell_run(outcomes: Outcomes, seconds: Mapping[str, float]) -> None:
     ]
     create_table_artifact(rows, key="stages", description="What became of each stage.")
     ran = {stage for stage, outcome in outcomes.items() if outcome in _RAN}
-    if any(stage.startswith(("train@", "evaluate@")) for stage in ran):
+    if any(stage.startswith(("compare@", "train@", "evaluate@")) for stage in ran):
         metrics = [_make_row(*metric) for metric in compare_metrics()]
         create_table_artifact(metrics, key="metrics", description="Metrics at the last commit and now.")
     for stage in sorted(ran):
@@ -41,14 +41,18 @@ def _make_row(file: str, metric: str, old: float | None, new: float | None) -> d
 
 
 def _find_pictures(stage: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Some faces of an alignment, the preview of a training, the contact sheet of an evaluation; each with its name."""
+    """Faces of an alignment, a pair's coverage, a training's preview, an evaluation's sheet; each with its name."""
     name, _, key = stage.partition("@")
     if name == "align":
         from flows.face_sheet import draw_face_sheet  # noqa: PLC0415 (pandas takes its time, and most runs need none)
 
         faces = draw_face_sheet(Path(f"data/align/{key}/faceset"))
         yield from [("faces", faces)] if faces is not None else []
-    files = {"train": f"data/train/{key}/previews/*.png", "evaluate": f"data/evaluate/{key}/sheet.png"}
+    files = {
+        "compare": f"data/compare/{key}/coverage.png",
+        "train": f"data/train/{key}/previews/*.png",
+        "evaluate": f"data/evaluate/{key}/sheet.png",
+    }
     for path in sorted(Path().glob(files[name]))[-1:] if name in files else []:
         yield path.stem, decode_png(path.read_bytes())
 

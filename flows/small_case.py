@@ -26,7 +26,12 @@ from vision.video_write import VideoWriter
 N_FRAMES = 24
 CRF = 12
 STEPS = 6  # of training, in each of at most two phases
-_SECTIONS = {"train": "pairs", "convert": "takes", "evaluate": "takes"}  # where a stage's key stands; else identities
+_SECTIONS = {
+    "compare": "pairs",
+    "train": "pairs",
+    "convert": "takes",
+    "evaluate": "takes",
+}  # where a stage's key stands; else identities
 
 
 @dataclass(frozen=True)

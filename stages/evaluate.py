@@ -48,6 +48,7 @@ class TakeFiles:
     parts: Path
     tracks: Path
     checkpoint: Path
+    coverage: Path
     previews: Path
     loss: Path
     train_metrics: Path
@@ -64,6 +65,7 @@ class TakeFiles:
             parts=Path(f"data/sample/{target}/parts.parquet"),
             tracks=Path(f"data/align/{target}/tracks.parquet"),
             checkpoint=trained / "checkpoint.safetensors",
+            coverage=Path(f"data/compare/{pair}"),
             previews=trained / "previews",
             loss=Path(f"plots/train/{pair}/loss.csv"),
             train_metrics=Path(f"metrics/train/{pair}.json"),
@@ -210,6 +212,7 @@ def _make_report(
         figures=figures,
         reasons=reasons,
         curves=tuple(_draw_frames(frames)),
+        coverage=_show_coverage(files.coverage),
         training=tuple(_draw_training(files)),
     )
 
@@ -246,6 +249,17 @@ def _pick_curves(table: pd.DataFrame, x: str, columns: Mapping[str, str]) -> dic
     return {name: curve for name, curve in curves.items() if np.isfinite(curve[1]).any()}
 
 
+def _show_coverage(folder: Path) -> Figure:
+    """What the source's face set lacks, as the stage compare found it. Raises TableError."""
+    try:
+        sentences = json.loads((folder / "lacks.json").read_text(encoding="utf-8"))
+        picture = (folder / "coverage.png").read_bytes()
+    except (OSError, json.JSONDecodeError) as error:
+        raise TableError(f"{folder}: cannot be read ({error}); rerun compare") from error
+    says = " ".join(sentences) or "The source's faces show whatever the target does."
+    return Figure("coverage", "What the source was seen to do", says, picture)
+
+
 def _draw_training(files: TakeFiles) -> Iterator[Figure]:
     """The loss curve and the last preview, as far as training left them."""
     if files.loss.exists():
@@ -264,7 +278,7 @@ def _draw_training(files: TakeFiles) -> Iterator[Figure]:
 def _write_report(folder: Path, report: Report) -> None:
     with whole_folder(folder) as partial:
         (partial / PAGE).write_text(render_report(report), encoding="utf-8")
-        for figure in (report.sheet, *report.curves, *report.training):
+        for figure in (report.sheet, *report.curves, report.coverage, *report.training):
             (partial / f"{figure.name}.png").write_bytes(figure.png)
 
 

@@ -118,6 +118,10 @@ class Align(_Section):
     smooth: bool
 
 
+class Compare(_Section):
+    min_faces: int = Field(ge=1, le=100)
+
+
 class Augment(_Section):
     face_px: ModelSize
     coverage_ratio: float = Field(ge=0.3, le=0.9)
@@ -190,6 +194,7 @@ class Params(_Section):
     sample: Sample
     detect: Detect
     align: Align
+    compare: Compare
     augment: Augment
     train: Train
     convert: Convert

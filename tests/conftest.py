@@ -15,7 +15,7 @@ def built_once(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project of fakes (tests/project.py), built; for copying only."""
     project = Project(tmp_path_factory.mktemp("project"))
     project.make()
-    assert len(project.repro()) == 11
+    assert len(project.repro()) == 12
     return project
 
 

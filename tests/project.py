@@ -24,7 +24,7 @@ COPIED = (
     *("flows", "stages", "trust", "vision", "models", "performers", "consent", "edits", "disk.py", "errors.py"),
     *("dvc.yaml", "params.yaml", "prefect.yaml", "requirements.lock", ".dvcignore", ".dvc/config"),
 )
-FAKED = ("sample", "detect", "align", "augment", "train", "convert", "evaluate")
+FAKED = ("sample", "detect", "align", "compare", "augment", "train", "convert", "evaluate")
 CLIPS = ("clips/ada/take1.mp4", "clips/ben/take1.mp4", "performers/truth/demo.mp4", "performers/truth/demo.parquet")
 FAKE = '''"""A stage that takes no time: writes bytes computed from its inputs, and does what behavior.json says."""
 

@@ -45,7 +45,7 @@ def test_a_flow_builds_skips_restores_and_leaves_nothing_to_do(project: Project,
     code, outcomes, lines = _build(project, server)
     ran = {stage for stage, outcome in outcomes.items() if outcome == "Completed"}
     assert code == 0
-    assert len(outcomes) == 12
+    assert len(outcomes) == 13
     assert ran == {"check", "convert@demo", "evaluate@demo"}
     assert set(outcomes.values()) == {"Completed", "Cached"}
     assert project.read_runs()[len(before) :] == ["convert@demo", "evaluate@demo"]
@@ -75,7 +75,8 @@ def test_one_branch_fails_the_other_completes_and_the_last_line_says_why(
         "check": "Cached",
         **dict.fromkeys(["sample@ada", "sample@ben", "detect@ben", "align@ben", "augment@ben"], "Completed"),
         "detect@ada": "Failed",
-        **dict.fromkeys(["align@ada", "augment@ada", "train@ben_as_ada", "convert@demo", "evaluate@demo"], "NotReady"),
+        **dict.fromkeys(["align@ada", "augment@ada", "compare@ben_as_ada", "train@ben_as_ada"], "NotReady"),
+        **dict.fromkeys(["convert@demo", "evaluate@demo"], "NotReady"),
     }
     assert runs.count("sample@ben") == 2, "a stage that fails once is tried again"
     assert runs.count("detect@ada") == 1, "what a stage says about its input does not change by trying again"
@@ -162,7 +163,7 @@ def test_a_second_build_of_a_checkout_waits_for_the_first(project: Project, serv
 def test_downstream_runs_what_needs_the_named_stage_too(project: Project, server: dict[str, str]) -> None:
     project.change(lambda values: values["convert"].update(batch_frames=7))
     _, outcomes, _ = _build(project, server, "augment@ada", "--downstream")
-    assert len(outcomes) == 12
+    assert len(outcomes) == 13
     assert (outcomes["convert@demo"], outcomes["evaluate@demo"]) == ("Completed", "Completed")
 
 

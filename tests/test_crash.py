@@ -300,7 +300,7 @@ def test_the_graph_knows_the_bytes_of_every_result(project: Project) -> None:
     done = project.run(sys.executable, "-c", program)
     size = (project.root / "data/detect/ada/detections.parquet").stat().st_size
     assert f"detect@ada {{PosixPath('data/detect/ada/detections.parquet'): {size}}}" in done.stdout, done.stderr
-    assert len(done.stdout.splitlines()) == 12
+    assert len(done.stdout.splitlines()) == 13
 
 
 def _wait_for(is_so: Callable[[], bool]) -> None:

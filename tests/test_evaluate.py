@@ -169,6 +169,9 @@ def made_take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(make_table([_track_row(n) for n in numbers], TRACKS), folder / "tracks.parquet", TRACKS)
     _write_conversions(folder / "conversions.parquet", [True] * N_FRAMES)
     _write_checkpoint(folder / "checkpoint.safetensors", np.full((32, 32, 3), 120, np.uint8))
+    (folder / "compare").mkdir()
+    (folder / "compare/lacks.json").write_text('["No source face looks up; 14 % of the target\'s frames need it."]')
+    (folder / "compare/coverage.png").write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
     (folder / "train.json").write_text(json.dumps({**HELD_OUT, "steps": 3}))
     (folder / "loss.csv").write_text("step,train,validation\n1,0.5,\n2,0.4,0.45\n3,0.3,0.41\n")
     return folder
@@ -186,6 +189,7 @@ def case(made_take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         parts=folder / "parts.parquet",
         tracks=folder / "tracks.parquet",
         checkpoint=folder / "checkpoint.safetensors",
+        coverage=folder / "compare",
         previews=folder / "previews",
         loss=folder / "loss.csv",
         train_metrics=folder / "train.json",
@@ -425,6 +429,7 @@ def test_the_same_take_gives_the_same_bytes(case: Case) -> None:
     case.run()
     assert digest() == first
     assert [name for name, _ in first[2:]] == [
+        "coverage.png",
         "eye.png",
         "loss.png",
         "mouth.png",

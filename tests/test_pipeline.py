@@ -23,7 +23,7 @@ def test_a_changed_interval_runs_that_persons_sample_and_align_and_what_follows_
 ) -> None:
     before = (project.root / "params.yaml").read_text()
     project.change(lambda values: values["identities"]["ada"].update(interval_s=3.5))
-    assert project.repro() == ["sample@ada", "align@ada", "augment@ada", *BOTH]
+    assert project.repro() == ["sample@ada", "align@ada", "compare@ben_as_ada", "augment@ada", *BOTH]
     project.write("params.yaml", before)
     assert project.repro() == []  # known from before: restored
 
@@ -31,7 +31,7 @@ def test_a_changed_interval_runs_that_persons_sample_and_align_and_what_follows_
 def test_a_decision_by_hand_runs_that_persons_align_and_what_follows(project: Project) -> None:
     with (project.root / "edits/ben/tracks.csv").open("a") as file:
         file.write("00,0,10,5,5,use\n")
-    assert project.repro() == ["align@ben", "augment@ben", "train@ben_as_ada", "convert@demo", "evaluate@demo"]
+    assert project.repro() == ["align@ben", "compare@ben_as_ada", "augment@ben", *BOTH]
 
 
 @pytest.mark.parametrize("module", ["vision.masks", "trust.publish"])
@@ -64,5 +64,6 @@ def test_one_more_person_and_pair_runs_their_stages_only(project: Project) -> No
     project.write("clips/eve/take1.mp4", "frames of eve")
     project.add("identities", "eve", like="ada", clips="clips/eve", consent="unverified")
     project.add("pairs", "eve_as_ada", like="ben_as_ada", source="eve")
-    assert project.repro() == ["sample@eve", "detect@eve", "align@eve", "augment@eve", "train@eve_as_ada"]
+    made = ["sample@eve", "detect@eve", "align@eve", "compare@eve_as_ada", "augment@eve", "train@eve_as_ada"]
+    assert project.repro() == made
     assert (project.root / "edits/eve/tracks.csv").read_text() == "clip_sha256,first_frame,end_frame,x,y,decision\n"

@@ -25,7 +25,8 @@ FIGURES: dict[str, float | int | None] = {
 def _report(title: str = "demo", video: str = "../../convert/demo.mp4") -> Report:
     sheet = Figure("sheet", "What came out", "See the face.", PNG)
     curve = Figure("mouth", "Mouth", "It should move.", PNG + b"2")
-    return Report(title, "clip", video, sheet, FIGURES, {"eye_corr": "no <mesh>"}, (curve,))
+    coverage = Figure("coverage", "What the source was seen to do", "Nothing <lacks>.", PNG + b"3")
+    return Report(title, "clip", video, sheet, coverage, FIGURES, {"eye_corr": "no <mesh>"}, (curve,))
 
 
 class _Reader(HTMLParser):
@@ -57,7 +58,7 @@ def _read(page: str) -> _Reader:
 def test_the_page_holds_its_pictures_and_links_only_the_video() -> None:
     page = _read(render_report(_report()))
     pictures = [link for link in page.links if link.startswith("data:image/png;base64,")]
-    assert [base64.b64decode(link.split(",")[1]) for link in pictures] == [PNG, PNG + b"2"]
+    assert [base64.b64decode(link.split(",")[1]) for link in pictures] == [PNG, PNG + b"2", PNG + b"3"]
     assert set(page.links) - set(pictures) == {"../../convert/demo.mp4"}
     assert "script" not in page.tags
 

@@ -27,6 +27,7 @@ from stages.sample import sample
 from stages.spread import ENGINE, spread
 from tests.footage import encode_clip
 from tests.spread_work import Number, square
+from vision.crops import encode_png
 from vision.edits import HEADER
 from vision.hashing import hash_file
 from vision.tables import DETECTIONS, PARTS, read_table
@@ -187,6 +188,7 @@ def test_no_result_tells_the_engine(cluster: str, tmp_path: Path, monkeypatch: p
             parts=parts,
             tracks=tracks,
             checkpoint=checkpoint,
+            coverage=_write_coverage(tmp_path / "compare"),
             previews=tmp_path,
             loss=tmp_path / "none.csv",
             train_metrics=held_out,
@@ -217,6 +219,13 @@ def _save_checkpoint(path: Path, crop_px: int) -> Path:
     mean_faces = dict.fromkeys(ROLES, np.full((32, 32, 3), 128, np.uint8))
     save_checkpoint(path, Checkpoint(build_autoencoder("small", 32, 0.25, 1), info, mean_faces))
     return path
+
+
+def _write_coverage(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "lacks.json").write_text("[]")
+    (folder / "coverage.png").write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
+    return folder
 
 
 def _cut_clip(source: Path, target: Path) -> Path:

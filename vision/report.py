@@ -26,6 +26,7 @@ class Report:
     subtitle: str
     video: str
     sheet: Figure
+    coverage: Figure
     figures: Figures
     reasons: Mapping[str, str] = field(default_factory=dict)
     curves: tuple[Figure, ...] = ()
@@ -42,7 +43,7 @@ def render_report(report: Report) -> str:
         _render_video(report.video),
         "<h2>The figures</h2>",
         _render_table(report.figures, report.reasons),
-        *(_render_figure(figure) for figure in (*report.curves, *report.training)),
+        *(_render_figure(figure) for figure in (*report.curves, report.coverage, *report.training)),
         '<p class="note">The person shown did not say or do this: the face is replaced.</p>',
     ]
     return render_page(report.title, parts)

@@ -1,0 +1,80 @@
+"""A pair's face sets, the target's tracks -> what the source's faces lack: figures (JSON), cells (CSV), a picture."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from errors import one_line_errors
+from stages.params import Compare, pick, read_key, read_params
+from vision.coverage import Faces, find_lacks, measure_coverage, tell_lack, to_rows
+from vision.coverage_plot import draw_coverage
+from vision.crops import Picture, decode_png
+from vision.faceset import read_faceset
+from vision.tables import TRACKS, read_table
+from vision.whole import whole_file, whole_folder
+
+MEASURES = ["yaw", "pitch", "mouth_open", "eye_open"]
+LIGHT_FACES = 400  # of a face set, evenly, whose light is measured
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def compare(
+    source: Path, target: Path, tracks: Path, metrics: Path, cells: Path, report: Path, params: Compare
+) -> None:
+    """Say what the target's frames need and the source's face set lacks, before anything is trained."""
+    own = _read_faces(source)
+    wanted = read_table(tracks, TRACKS, [*MEASURES, "is_used"])
+    needed = Faces.of(wanted[wanted["is_used"]], _read_faces(target).light)
+    covered = measure_coverage(own, needed, params.min_faces)
+    sentences = [tell_lack(lack) for lack in find_lacks(own, needed, params.min_faces)]
+    with whole_file(metrics) as partial:
+        figures = {name: round(share, 4) if math.isfinite(share) else None for name, share in covered.items()}
+        partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    with whole_file(cells) as partial:
+        to_rows({"source": own, "target": needed}).to_csv(
+            partial, index=False, float_format="%.5g", lineterminator="\n"
+        )
+    with whole_folder(report) as folder:
+        (folder / "coverage.png").write_bytes(draw_coverage(own, needed))
+        (folder / "lacks.json").write_text(json.dumps(sentences, indent=2) + "\n", encoding="utf-8")
+    print(*(sentences or ["compare: the source's faces cover what the target does"]), sep="\n", flush=True)
+
+
+def _read_faces(faceset: Path) -> Faces:
+    """The measures of a face set's faces, and the light of some."""
+    pieces = [piece[[*MEASURES, "picture"]] for piece in read_faceset(faceset)]
+    records = pd.concat(pieces)
+    step = max(1, len(records) // LIGHT_FACES)
+    light = np.array([_measure_light(decode_png(picture)) for picture in records["picture"].iloc[::step]])
+    return Faces.of(records, light)
+
+
+def _measure_light(crop: Picture) -> float:
+    """Mean luma of the crop's middle, where the face is."""
+    side = len(crop)
+    middle: NDArray[np.float64] = crop[side // 3 : -side // 3, side // 3 : -side // 3].mean(axis=(0, 1))
+    return float(middle @ LUMA)
+
+
+def main() -> None:
+    with one_line_errors():
+        key = read_key("compare")
+        params = read_params()
+        pair = pick(params.pairs, "pairs", key)
+        compare(
+            source=Path(f"data/align/{pair.source}/faceset"),
+            target=Path(f"data/align/{pair.target}/faceset"),
+            tracks=Path(f"data/align/{pair.target}/tracks.parquet"),
+            metrics=Path(f"metrics/compare/{key}.json"),
+            cells=Path(f"plots/compare/{key}/coverage.csv"),
+            report=Path(f"data/compare/{key}"),
+            params=params.compare,
+        )
+
+
+if __name__ == "__main__":
+    main()
