@@ -18,7 +18,7 @@ from stages.params import Blend, Convert
 from trust.publish import PublishedPart, publish_part
 from vision.alignment import Matrix, Points
 from vision.blend import Blending, Face, paste_face
-from vision.crops import crop_picture
+from vision.crops import crop_frame
 from vision.expression import Expressions
 from vision.hashing import check_clip, check_copy
 from vision.planes import Planes
@@ -146,7 +146,7 @@ def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint, carry_
     if not faces:
         return np.empty((0, 0, 0, 3), np.uint8)
     size_px = checkpoint.info.size_px
-    views = [crop_picture(frame.to_rgb(), place.frame_to_view, size_px) for frame, place in faces]
+    views = [crop_frame(frame, place.frame_to_view, size_px) for frame, place in faces]
     expressions = np.stack([place.expression for _, place in faces])
     return to_pictures(checkpoint.model.swap(to_tensor(np.stack(views)), expressions, "source", carry_ratio))
 

@@ -5,9 +5,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import TableError
-from vision.alignment import Matrix, scale_of
+from vision.alignment import Matrix, invert, scale_of, transform
+from vision.planes import HasPlanes, align_box, region_to_rgb
 
 Picture = NDArray[np.uint8]
+
+_MARGIN_PX = 3  # what bicubic filters look at beyond a crop
 
 
 def crop_picture(picture: Picture, matrix: Matrix, size_px: int) -> Picture:
@@ -16,6 +19,21 @@ def crop_picture(picture: Picture, matrix: Matrix, size_px: int) -> Picture:
     Enlarging is bicubic; before shrinking, the picture is blurred as much as the smaller grid cannot hold.
     """
     return warp_picture(picture, matrix, (size_px, size_px))
+
+
+def crop_frame(frame: HasPlanes, matrix: Matrix, size_px: int) -> Picture:
+    """The same of a picture in planes, of which no more becomes RGB than the crop needs."""
+    height, width = frame.planes[0].shape
+    margin = _MARGIN_PX + 3 * _sigma_for(scale_of(matrix))
+    edge = np.array([-0.5, size_px - 0.5])
+    around = transform(invert(matrix), np.array([[x, y] for x in edge for y in edge]))
+    low, high = around.min(axis=0) - margin, around.max(axis=0) + margin + 1
+    box = align_box((*low, *high), frame.layout, (height, width))
+    if box[0] >= box[2] or box[1] >= box[3]:  # the crop lies outside of the picture
+        box = (0, 0, width, height)
+    to_crop = matrix.copy()
+    to_crop[:, 2] += matrix[:, :2] @ box[:2]
+    return crop_picture(region_to_rgb(frame.planes, frame.layout, box), to_crop, size_px)
 
 
 def warp_picture(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Picture:
@@ -28,8 +46,12 @@ def warp_picture(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Pic
 
 def _blur_for(picture: Picture, scale: float) -> Picture:
     """Blur with the Gaussian that takes a pixel of width 1 to one of width 1 / scale."""
-    sigma = 0.5 * float(np.sqrt(1 / scale**2 - 1))
+    sigma = _sigma_for(scale)
     return cv2.GaussianBlur(picture, (0, 0), sigma) if sigma > 0.2 else picture
+
+
+def _sigma_for(scale: float) -> float:
+    return 0.5 * float(np.sqrt(max(1 / scale**2 - 1, 0)))
 
 
 def measure_sharpness(picture: Picture, mask: NDArray[np.float32]) -> float:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from vision.alignment import transform
-from vision.crops import crop_picture, encode_png, measure_sharpness
+from vision.crops import crop_frame, encode_png, measure_sharpness
 from vision.hashing import check_clip
 from vision.masks import draw_mask, face_outline
 from vision.tables import FACESET, matrix, points
@@ -47,7 +47,7 @@ def cut_faces(cutting: Cutting) -> list[Row]:
 def _make_record(frame: Frame, track: Row, crop_px: int) -> Row:
     """A tracked face's record: its crop, and its landmarks in the crop's pixels."""
     to_crop, kind = matrix(track["frame_to_crop"]), str(track["kind"])
-    crop = crop_picture(frame.to_rgb(), to_crop, crop_px)
+    crop = crop_frame(frame, to_crop, crop_px)
     outline = face_outline(points(track["landmarks"]), kind, to_crop, crop_px)
     mask = draw_mask(transform(to_crop, outline), (crop_px, crop_px))
     return {name: track[name] for name in _SHARED} | {

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from errors import ParamsError
 from vision.mesh_input import (
     INPUT_PX,
-    HasPlanes,
     Matrix,
     Picture,
     Points,
@@ -31,6 +30,7 @@ from vision.mesh_input import (
     region_of_mesh,
     size_of,
 )
+from vision.planes import HasPlanes
 
 _MIN_OVERLAP = 0.3  # intersection over union of mesh and detection below which the mesh sits on something else
 

@@ -3,13 +3,11 @@
 Regions are given as `frame_to_region` (2x3): from pixels of the picture to those of the model's input.
 """
 
-from typing import Protocol
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.planes import Box, Layout, Planes, shrink_region
+from vision.planes import Box, HasPlanes, shrink_region
 
 INPUT_PX = 192  # side of the model's input
 
@@ -23,15 +21,6 @@ _MARGIN_PX = 2  # of the model's input: what filters look at beyond a region
 Points = NDArray[np.floating]
 Picture = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
-
-
-class HasPlanes(Protocol):
-    """A picture that is still in its planes, such as a frame of a video: its RGB is made where it is looked at."""
-
-    @property
-    def planes(self) -> Planes: ...
-    @property
-    def layout(self) -> Layout: ...
 
 
 def region_of_box(box: Points) -> Matrix:

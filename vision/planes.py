@@ -8,7 +8,7 @@ Matrices and ranges: ITU-T H.273 (08/2021), equations 38 to 43 and table 4.
 
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -64,6 +64,15 @@ class Layout:
     @property
     def chroma_span(self) -> int:
         return self.peak if self.is_full_range else 224 << (self.bits - 8)
+
+
+class HasPlanes(Protocol):
+    """A picture that is still in its planes, such as a frame of a video: its RGB is made where it is looked at."""
+
+    @property
+    def planes(self) -> Planes: ...
+    @property
+    def layout(self) -> Layout: ...
 
 
 def align_box(box: tuple[float, float, float, float], layout: Layout, size: tuple[int, int]) -> Box:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from vision.alignment import align_view
-from vision.crops import Picture, crop_picture
+from vision.crops import Picture, crop_frame
 from vision.evenly import pick_evenly
 from vision.people import Look, describe_face
 from vision.tables import points
@@ -46,6 +46,6 @@ def portray_tracks(clips: Path, faces: pd.DataFrame) -> Portraits:
         for frame in read_frames(clips / str(clip)):
             for row in by_frame.get(frame.index, ()):
                 to_view = align_view(points(row.five), "five", LOOK_PX, LOOK_COVERAGE)
-                view = crop_picture(frame.to_rgb(), to_view, LOOK_PX)
+                view = crop_frame(frame, to_view, LOOK_PX)
                 portraits[str(clip), row.track].add(view)
     return portraits
