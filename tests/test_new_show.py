@@ -60,7 +60,7 @@ def test_its_lock_file_and_metrics_are_for_git_and_nothing_else_that_stages_writ
     project.fake_stages()
     _git(project.root, "add", "--all")
     _git(project.root, "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "people")
-    assert len(project.repro()) == 11
+    assert len(project.repro()) == 12
     written = {line[3:] for line in _git(project.root, "status", "--short", "--untracked-files=all").splitlines()}
     assert written == {
         "dvc.lock",
