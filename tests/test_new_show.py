@@ -67,6 +67,7 @@ def test_its_lock_file_and_metrics_are_for_git_and_nothing_else_that_stages_writ
         "edits/eve/tracks.csv",
         "edits/kim/tracks.csv",
         "fake/runs.txt",
+        "metrics/compare/eve_as_kim.json",
         "metrics/evaluate/first.json",
         "metrics/train/eve_as_kim.json",
     }
