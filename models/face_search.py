@@ -15,7 +15,7 @@ from models.face_follow import FaceFollower, Sighting
 from models.mtcnn import Detection, FaceDetector
 from models.mtcnn_package import PackageDetector
 from vision.hashing import check_clip
-from vision.mesh import FaceMesh
+from vision.mesh import share_mesh
 from vision.planes import shrink_to_rgb
 from vision.tables import DETECTIONS, make_table
 from vision.video_read import Frame, Part, read_frames
@@ -60,11 +60,10 @@ def find_faces(stretch: Stretch) -> pd.DataFrame:
     frames = _make_ahead(_split(read_frames(stretch.clip, stretch.part)))
     rows: list[Row] = []
     if stretch.search.landmarks == "mesh":
-        with FaceMesh() as mesh:
-            follower = FaceFollower(lambda frame: _find(stretch.search, [frame])[0], mesh, stretch.every)
-            single = (frame for batch in frames for frame in batch)
-            for frame, sightings in follower.follow(single, stretch.starts):
-                rows.extend(_describe_faces(frame, sightings, stretch))
+        follower = FaceFollower(lambda frame: _find(stretch.search, [frame])[0], share_mesh(), stretch.every)
+        single = (frame for batch in frames for frame in batch)
+        for frame, sightings in follower.follow(single, stretch.starts):
+            rows.extend(_describe_faces(frame, sightings, stretch))
     else:
         for batch in frames:
             for frame, faces in zip(batch, _find(stretch.search, batch), strict=True):

@@ -100,12 +100,6 @@ class FakeMesh:
         levels = [float(picture[y + dy, x + dx, 0]) for dx, dy in (MOUTH, EYE)]
         return _mesh_of(*(level / 255 for level in levels))
 
-    def __enter__(self) -> "FakeMesh":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
 
 _EYES = _landmarks(0)[:2].mean(axis=0) - np.array(_center(0))  # from the ellipse's middle
 
@@ -179,7 +173,7 @@ def made_take(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def case(made_take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
-    monkeypatch.setattr(vision.take_measure, "FaceMesh", FakeMesh)
+    monkeypatch.setattr(vision.take_measure, "share_mesh", FakeMesh)
     folder = tmp_path / "take"
     shutil.copytree(made_take, folder)
     files = TakeFiles(
@@ -357,7 +351,7 @@ def test_without_the_mesh_openings_are_unknown_for_a_stated_reason(case: Case, m
     def refuse() -> None:
         raise ParamsError("the face mesh needs mediapipe")
 
-    monkeypatch.setattr(vision.take_measure, "FaceMesh", refuse)
+    monkeypatch.setattr(vision.take_measure, "share_mesh", refuse)
     found = case.run()
     assert found["mouth_corr"] is found["eye_corr"] is found["mouth_corr_to_target"] is None
     assert json.loads(case.metrics.read_text())["reasons"]["eye_corr"] == "the face mesh needs mediapipe"

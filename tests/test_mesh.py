@@ -13,7 +13,7 @@ import pytest
 
 from errors import ParamsError
 from models.mtcnn import Detection, FaceDetector
-from vision.mesh import FaceMesh
+from vision.mesh import FaceMesh, share_mesh
 from vision.planes import Layout, Planes, planes_to_rgb, rgb_to_planes
 from vision.planes import Matrix as ColorMatrix
 from vision.video_read import read_frames
@@ -203,7 +203,7 @@ import socket
 def refuse(*_): raise SystemExit("opened a socket")
 socket.socket.connect = socket.create_connection = refuse
 import numpy as np
-from vision.mesh import FaceMesh
+from vision.mesh import FaceMesh, share_mesh
 from vision.video_read import read_frames
 with FaceMesh() as mesh:
     print(mesh.fit(np.full((90, 90, 3), 90, np.uint8), np.array([20, 20, 70, 70])))
@@ -241,3 +241,8 @@ def transform(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 def run_python(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_a_process_shares_one_mesh() -> None:
+    """One that is started anew for every part of a clip would keep its memory each time."""
+    assert share_mesh() is share_mesh()

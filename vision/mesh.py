@@ -9,6 +9,7 @@ frame beside, and once more where the face has left that region's middle. Grishc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -101,6 +102,15 @@ class FaceMesh:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@lru_cache(1)
+def share_mesh() -> FaceMesh:
+    """One mesh for the whole process, never closed: each one started keeps 25 MB, also after its end.
+
+    Raises ParamsError as FaceMesh does.
+    """
+    return FaceMesh()
 
 
 class _Model:

@@ -1,7 +1,6 @@
 """A part of a take's videos -> their tally: work that can be spread."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -18,7 +17,7 @@ from vision.hashing import check_copy
 from vision.likeness import FramePsnr
 from vision.lockstep import read_lockstep
 from vision.mean_face import MeanFace, read_mean_face
-from vision.mesh import FaceMesh
+from vision.mesh import share_mesh
 from vision.openings import FitsMesh, Opening, measure_opening
 from vision.tables import TRUTH as TRUTH_TABLE
 from vision.tables import read_batches, read_table
@@ -67,28 +66,24 @@ def measure_take(measuring: Measuring) -> Tally:
     for path, sha256 in measuring.sha256.items():
         check_copy(path, sha256)
     masks = _read_masks(measuring.masks, measuring.n_frames) if measuring.masks else repeat(None)
-    with _open_mesh() as (mesh, lack):
-        tally = Tally(has_truth=TRUTH in measuring.videos, mesh_lack=lack)
-        measurer = _Measurer(measuring, read_mean_face(measuring.checkpoint, "source"), mesh, tally)
-        for frames in read_lockstep(tuple(measuring.videos.values()), measuring.part):
-            if tally.n_frames == measuring.n_frames:
-                table = measuring.conversions
-                raise TableError(f"{table}: ends before frame {tally.n_frames} of the video; rerun convert")
-            pictures = {name: frame.to_rgb() for name, frame in zip(measuring.videos, frames, strict=True)}
-            measurer.add(frames[0].index, pictures, next(masks))
+    mesh, lack = _find_mesh()
+    tally = Tally(has_truth=TRUTH in measuring.videos, mesh_lack=lack)
+    measurer = _Measurer(measuring, read_mean_face(measuring.checkpoint, "source"), mesh, tally)
+    for frames in read_lockstep(tuple(measuring.videos.values()), measuring.part):
+        if tally.n_frames == measuring.n_frames:
+            table = measuring.conversions
+            raise TableError(f"{table}: ends before frame {tally.n_frames} of the video; rerun convert")
+        pictures = {name: frame.to_rgb() for name, frame in zip(measuring.videos, frames, strict=True)}
+        measurer.add(frames[0].index, pictures, next(masks))
     return tally
 
 
-@contextmanager
-def _open_mesh() -> Iterator[tuple[FitsMesh | None, str]]:
+def _find_mesh() -> tuple[FitsMesh | None, str]:
     """What fits meshes, or None and why there is none."""
     try:
-        mesh = FaceMesh()
+        return share_mesh(), ""
     except ParamsError as error:
-        yield None, str(error)
-        return
-    with mesh:
-        yield mesh, ""
+        return None, str(error)
 
 
 def _read_masks(table: Path, n_frames: int) -> Iterator[Bits]:
