@@ -26,12 +26,8 @@ from vision.video_write import VideoWriter
 N_FRAMES = 24
 CRF = 12
 STEPS = 6  # of training, in each of at most two phases
-_SECTIONS = {
-    "compare": "pairs",
-    "train": "pairs",
-    "convert": "takes",
-    "evaluate": "takes",
-}  # where a stage's key stands; else identities
+# Where a stage's key stands; else in identities.
+_SECTIONS = {"compare": "pairs", "train": "pairs", "convert": "takes", "evaluate": "takes"}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -61,8 +61,7 @@ def find_faces(stretch: Stretch) -> pd.DataFrame:
     rows: list[Row] = []
     if stretch.search.landmarks == "mesh":
         follower = FaceFollower(lambda frame: _find(stretch.search, [frame])[0], share_mesh(), stretch.every)
-        single = (frame for batch in frames for frame in batch)
-        for frame, sightings in follower.follow(single, stretch.starts):
+        for frame, sightings in follower.follow(chain.from_iterable(frames), stretch.starts):
             rows.extend(_describe_faces(frame, sightings, stretch))
     else:
         for batch in frames:

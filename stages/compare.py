@@ -2,10 +2,10 @@
 
 import json
 import math
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from errors import one_line_errors
@@ -13,7 +13,8 @@ from stages.params import Compare, pick, read_key, read_params
 from vision.coverage import Faces, find_lacks, measure_coverage, tell_lack, to_rows
 from vision.coverage_plot import draw_coverage
 from vision.crops import Picture, decode_png
-from vision.faceset import read_faceset
+from vision.evenly import pick_evenly
+from vision.faceset import read_columns, read_faceset
 from vision.tables import TRACKS, read_table
 from vision.whole import whole_file, whole_folder
 
@@ -26,9 +27,9 @@ def compare(
     source: Path, target: Path, tracks: Path, metrics: Path, cells: Path, report: Path, params: Compare
 ) -> None:
     """Say what the target's frames need and the source's face set lacks, before anything is trained."""
-    own = _read_faces(source)
+    own = Faces.of(read_columns(source, MEASURES), _measure_lights(source))
     wanted = read_table(tracks, TRACKS, [*MEASURES, "is_used"])
-    needed = Faces.of(wanted[wanted["is_used"]], _read_faces(target).light)
+    needed = Faces.of(wanted[wanted["is_used"]], _measure_lights(target))
     covered = measure_coverage(own, needed, params.min_faces)
     sentences = [tell_lack(lack) for lack in find_lacks(own, needed, params.min_faces)]
     with whole_file(metrics) as partial:
@@ -44,13 +45,11 @@ def compare(
     print(*(sentences or ["compare: the source's faces cover what the target does"]), sep="\n", flush=True)
 
 
-def _read_faces(faceset: Path) -> Faces:
-    """The measures of a face set's faces, and the light of some."""
-    pieces = [piece[[*MEASURES, "picture"]] for piece in read_faceset(faceset)]
-    records = pd.concat(pieces)
-    step = max(1, len(records) // LIGHT_FACES)
-    light = np.array([_measure_light(decode_png(picture)) for picture in records["picture"].iloc[::step]])
-    return Faces.of(records, light)
+def _measure_lights(faceset: Path) -> NDArray[np.float64]:
+    """The light of up to LIGHT_FACES of a face set's faces, evenly over it; no more than a piece of it is held."""
+    chosen = set(pick_evenly(len(read_columns(faceset, ["frame"])), LIGHT_FACES).tolist())
+    pictures = chain.from_iterable(piece["picture"] for piece in read_faceset(faceset))
+    return np.array([_measure_light(decode_png(data)) for index, data in enumerate(pictures) if index in chosen])
 
 
 def _measure_light(crop: Picture) -> float:

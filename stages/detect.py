@@ -38,12 +38,13 @@ def plan_search(clips: Path, shots: Path, parts: Path, params: Detect) -> list[S
         raise ClipError(f"{clips}: other clips than those that {parts} knows; {remedy}")
     starts = read_table(shots, SHOTS).groupby("clip")["first_frame"].agg(frozenset)
     stretches = []
-    for row in known.itertuples():
-        clip = clips / row.clip
-        check_clip(clip, row.clip_sha256, remedy)
-        part = Part(row.first_frame, row.end_frame, row.first_pts)
+    for (name, sha256), rows in known.groupby(["clip", "clip_sha256"], sort=False):
+        clip = clips / name
+        check_clip(clip, sha256, remedy)
         every = max(1, round(params.search_s * probe_clip(clip).rate))
-        stretches.append(Stretch(clip, row.clip_sha256, part, search, every, starts[row.clip]))
+        for row in rows.itertuples():
+            part = Part(row.first_frame, row.end_frame, row.first_pts)
+            stretches.append(Stretch(clip, sha256, part, search, every, starts[name]))
     return stretches
 
 

@@ -1,14 +1,12 @@
 """The coverage of a target by a source, drawn: poses above each other, and mouth, eyes and light as histograms."""
 
-import io
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from vision.coverage import Faces
-from vision.curves import COLORS
+from vision.curves import COLORS, calm_axes, encode_figure
 
 HISTOGRAMS = {"mouth_open": "mouth: gap / width", "eye_open": "eyes: share of usual", "light": "light: mean luma"}
 N_BINS = 24
@@ -30,12 +28,8 @@ def draw_coverage(source: Faces, target: Faces) -> bytes:
     for axes, (measure, label) in zip(others, HISTOGRAMS.items(), strict=True):
         _draw_histogram(axes, getattr(source, measure), getattr(target, measure), label)
     for axes in (poses, *others):
-        axes.grid(color="#dddddd", linewidth=0.6)
-        axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    # Without this, matplotlib writes its own version into the file: other bytes for the same picture.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+        calm_axes(axes)
+    return encode_figure(figure)
 
 
 def _draw_histogram(axes: Axes, source: np.ndarray, target: np.ndarray, label: str) -> None:

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -25,9 +26,19 @@ def draw_curves(curves: Mapping[str, Curve], x_label: str, y_label: str, grey: n
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     axes.margins(x=0.01)
+    calm_axes(axes)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return encode_figure(figure)
+
+
+def calm_axes(axes: Axes) -> None:
+    """A light grid, and no frame above and on the right."""
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+
+
+def encode_figure(figure: Figure) -> bytes:
+    """A figure as PNG bytes, the same each time."""
     buffer = io.BytesIO()
     # Without this, matplotlib writes its own version into the file: other bytes for the same picture.
     figure.savefig(buffer, format="png", metadata={"Software": None})
