@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: demo build test soak up down new-show install clean
 
 demo: $(READY)
-	@echo "== Building the demo: about 8 minutes the first time on 2 idle cores, most of it training =="
+	@echo "== Building the demo: about 9 minutes the first time on 2 idle cores, most of it training =="
 	@$(PY) -m flows.build
 	@echo "== Done =="
 	@echo "video:  data/convert/demo.mp4"
@@ -45,7 +45,7 @@ test: $(READY)
 
 soak: $(READY)
 	@test -d tests || { echo "this project has no tests: they stay in the one that it was made from" >&2; exit 2; }
-	@echo "== Trials with servers, kills, full disks and other machines: 4 to 5 minutes on 2 cores =="
+	@echo "== Trials with servers, kills, full disks and other machines: 5 to 6 minutes on 2 cores =="
 	$(PY) -m pytest -q --numprocesses 2 --dist loadfile -m soak
 
 # `make new-show ../myshow` works as well: the words after new-show are no targets then.

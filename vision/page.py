@@ -22,6 +22,7 @@ td, th { text-align: left; padding: .35rem 1.2rem .35rem 0; border-bottom: 1px s
 td.value { text-align: right; font-variant-numeric: tabular-nums; font-weight: 600; }
 code { font-size: .8rem; word-break: break-all; user-select: all; }
 td.faces { white-space: nowrap; }
+td.faces img { max-width: none; }
 tr.used { background: #eef8ee; }
 td.name { font-family: ui-monospace, monospace; font-size: .85rem; white-space: nowrap; }
 """
