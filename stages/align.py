@@ -1,11 +1,13 @@
 """An identity's clips, detections, sampled frames and edits -> its tracks (every frame), its face set (PNG crops)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from errors import FaceError, one_line_errors
 from stages.params import Align, pick, read_key, read_params
@@ -13,13 +15,16 @@ from stages.spread import spread
 from vision.alignment import Matrix, align_face, compose, estimate_pose
 from vision.bridge import TrackedFace, bridge_gaps
 from vision.edits import Edit, find_edited, read_edits
+from vision.evenly import pick_evenly
 from vision.expression import measure_expression
-from vision.face_crops import Cutting, cut_faces
+from vision.face_crops import Cutting, Located, cut_faces
 from vision.faceset import FacesetWriter
 from vision.people import Candidate, Verdict, Verdicts, choose_person
+from vision.person_face import Charting, PersonFace, learn_face, read_charts
 from vision.portraits import Portraits, portray_tracks
 from vision.proportions import fit_proportions
 from vision.smoothing import smooth_faces
+from vision.surface import Surface, fit_shape, unroll
 from vision.tables import (
     DETECTIONS,
     FRAMES,
@@ -37,8 +42,8 @@ from vision.video_read import Part, probe_clip
 from vision.whole import whole_folder
 
 MAX_GAP_S = 0.3  # of the detector, over which a track is followed and its landmarks interpolated
+LEARNT_FACES = 96  # of the face set's, evenly, from which is learnt how the person's face looks
 
-Row = dict[str, Any]
 _WITHOUT_MESH = [column.name for column in DETECTIONS.columns if column.name != "mesh"]
 
 
@@ -63,14 +68,18 @@ def align(
     verdicts = _judge_tracks(clips, faces, portraits, params) | _judge_by_hand(faces, read_edits(edits))
     write_page(page, faces, verdicts, portraits)
     sampled = read_table(frames, FRAMES)
-    own = _fit_own(detections, faces, sampled, verdicts, params.crop_px)
-    rows = _list_rows(clips, detections, faces, sampled, verdicts, own, params)
+    known_parts = read_table(parts, PARTS)
+    own = _list_own(faces, sampled, verdicts)
+    person = _learn_person(clips, known_parts, detections, own, params)
+    proportions = _fit_own(detections, own, params.crop_px)
+    located = _locate_faces(clips, detections, faces, sampled, verdicts, proportions, params)
     with TableWriter(tracks, TRACKS) as writer, whole_folder(faceset) as folder:
         crops = FacesetWriter(folder)
-        plan = plan_crops(clips, read_table(parts, PARTS), _write_rows(rows, writer), sampled, params.crop_px)
-        for records in spread(cut_faces, plan):
-            for record in records:
-                crops.write(record)
+        for cut in spread(cut_faces, plan_crops(clips, known_parts, located, person, params.crop_px)):
+            writer.write_rows([face.row for face in cut])
+            for face in cut:
+                if face.record:
+                    crops.write(face.record)
         crops.close()
         if not crops.n_faces:
             raise FaceError(_describe_lack(clips, faces, verdicts, page))
@@ -127,32 +136,61 @@ def _tracks_of(faces: pd.DataFrame) -> list[tuple[str, int]]:
     return sorted({(str(clip), int(track)) for clip, track in zip(faces["clip"], faces["track"], strict=True)})
 
 
-def _fit_own(detections: Path, faces: pd.DataFrame, sampled: pd.DataFrame, verdicts: Verdicts, crop_px: int) -> Matrix:
-    """The person's proportions, from the faces that the face set takes: a clip outside of it changes nothing."""
-    for_faceset = sampled[sampled["reason"] == ""].groupby("clip", sort=True)["frame"].agg(set)
-    used = (
-        (face.landmarks, face.kind)
-        for clip, frames in for_faceset.items()
-        for face in _read_faces(detections, faces[faces["clip"] == clip])
-        if face.frame in frames and verdicts[str(clip), face.track].is_used
-    )
-    return fit_proportions(used, crop_px)
+def _list_own(faces: pd.DataFrame, sampled: pd.DataFrame, verdicts: Verdicts) -> pd.DataFrame:
+    """The person's faces that the face set takes: a clip outside of it changes nothing that is learnt."""
+    taken = faces.merge(sampled.loc[sampled["reason"] == "", ["clip", "frame"]], on=["clip", "frame"])
+    is_used = [verdicts[key].is_used for key in zip(taken["clip"], taken["track"], strict=True)]
+    return taken[is_used]
 
 
-def _read_faces(detections: Path, tracked: pd.DataFrame) -> Iterator[TrackedFace]:
-    """One clip's faces with their landmarks, in order of frames. `tracked`: its rows with the column `track`."""
-    track_of = {(row.frame, row.face): row.track for row in tracked.itertuples()}
-    clip = tracked["clip"].iloc[0] if len(tracked) else None
+def _fit_own(detections: Path, own: pd.DataFrame, crop_px: int) -> Matrix:
+    """The person's proportions."""
+    return fit_proportions(((face.landmarks, face.kind) for _, face in _read_faces(detections, own)), crop_px)
+
+
+def _learn_person(
+    clips: Path, parts: pd.DataFrame, detections: Path, own: pd.DataFrame, params: Align
+) -> PersonFace | None:
+    """How the person's face looks, from some of its faces; None where no mesh is known of any."""
+    some = _read_faces(detections, own.iloc[pick_evenly(len(own), LEARNT_FACES)])
+    meshes = {(clip, face.frame): face.landmarks for clip, face in some if face.kind == "mesh"}
+    if not meshes:
+        return None
+    surface = unroll(fit_shape(list(meshes.values())), params.forehead_cm)
+    plan = plan_charts(clips, parts, meshes, surface)
+    charts = [chart for of_part in spread(read_charts, plan) for chart in of_part]
+    return learn_face(charts, surface, has_looks=params.find_covers)
+
+
+def plan_charts(
+    clips: Path, parts: pd.DataFrame, meshes: dict[tuple[str, int], NDArray[np.float32]], surface: Surface
+) -> list[Charting]:
+    """Where faces are to be looked at: the parts of clips that hold any. `meshes` by clip and frame."""
+    plan = []
+    for part in parts.itertuples():
+        frames = range(part.first_frame, part.end_frame)
+        of_part = {frame: mesh for (clip, frame), mesh in meshes.items() if clip == part.clip and frame in frames}
+        if of_part:
+            where = Part(part.first_frame, part.end_frame, part.first_pts)
+            plan.append(Charting(clips / part.clip, part.clip_sha256, where, of_part, surface))
+    return plan
+
+
+def _read_faces(detections: Path, tracked: pd.DataFrame) -> Iterator[tuple[str, TrackedFace]]:
+    """Some faces with their landmarks, each with its clip, in order. `tracked`: their rows with the column `track`."""
+    track_of = {(row.clip, row.frame, row.face): row.track for row in tracked.itertuples()}
     for batch in read_batches(detections, DETECTIONS):
-        for row in batch[batch["clip"] == clip].itertuples():
-            track = track_of[row.frame, row.face]
+        for row in batch.itertuples():
+            track = track_of.get((row.clip, row.frame, row.face))
+            if track is None:
+                continue
             if row.mesh is None:
-                yield TrackedFace(row.frame, track, "five", points(row.five))
+                yield row.clip, TrackedFace(row.frame, track, "five", points(row.five))
             else:
-                yield TrackedFace(row.frame, track, "mesh", np.asarray(row.mesh, np.float32).reshape(-1, 3))
+                yield row.clip, TrackedFace(row.frame, track, "mesh", np.asarray(row.mesh, np.float32).reshape(-1, 3))
 
 
-def _list_rows(
+def _locate_faces(
     clips: Path,
     detections: Path,
     faces: pd.DataFrame,
@@ -160,20 +198,20 @@ def _list_rows(
     verdicts: Verdicts,
     own: Matrix,
     params: Align,
-) -> Iterator[Row]:
-    """All rows of the tracks table, in order of clips and frames."""
-    for clip, frames in sampled.groupby("clip", sort=True):
-        clip_faces = _read_faces(detections, faces[faces["clip"] == clip])
-        followed = bridge_gaps(clip_faces, _max_gap(clips / str(clip)))
+) -> Iterator[Located]:
+    """All faces of all tracks, in order of clips and frames."""
+    frames_of = dict(iter(sampled.groupby("clip")))
+    for clip, of_clip in groupby(_read_faces(detections, faces), key=itemgetter(0)):
+        followed = bridge_gaps(map(itemgetter(1), of_clip), _max_gap(clips / clip))
         if params.smooth:
             followed = smooth_faces(followed)
-        yield from _make_rows(followed, frames, verdicts, own, params.crop_px)
+        yield from _locate_in_clip(followed, frames_of[clip], verdicts, own, params.crop_px)
 
 
-def _make_rows(
-    faces: Iterator[TrackedFace], frames: pd.DataFrame, verdicts: Verdicts, own: Matrix, crop_px: int
-) -> Iterator[Row]:
-    """The row of the tracks table for each face of a clip. `frames`: the clip's rows of the frames table.
+def _locate_in_clip(
+    faces: Iterable[TrackedFace], frames: pd.DataFrame, verdicts: Verdicts, own: Matrix, crop_px: int
+) -> Iterator[Located]:
+    """The faces of a clip. `frames`: its rows of the frames table.
 
     `own`: the person's proportions, applied after every face's alignment.
     """
@@ -183,7 +221,7 @@ def _make_rows(
         verdict = verdicts[frame.clip, face.track]
         matrix = compose(own, align_face(face.landmarks, face.kind, crop_px))
         yaw, pitch, roll = estimate_pose(face.landmarks, face.kind)
-        yield {
+        row = {
             **{name: getattr(frame, name) for name in ("clip", "clip_sha256", "frame", "pts", "shot")},
             "track": face.track,
             "is_used": verdict.is_used,
@@ -197,29 +235,21 @@ def _make_rows(
             "roll": roll,
             **measure_expression(face.landmarks, face.kind),
         }
-
-
-def _write_rows(rows: Iterator[Row], tracks: TableWriter) -> Iterator[Row]:
-    """Pass the rows on, each written."""
-    for row in rows:
-        tracks.write_rows([row])
-        yield row
+        yield Located(row, face.landmarks, verdict.is_used and not face.is_bridged and not frame.reason)
 
 
 def plan_crops(
-    clips: Path, parts: pd.DataFrame, rows: Iterator[Row], sampled: pd.DataFrame, crop_px: int
+    clips: Path, parts: pd.DataFrame, located: Iterator[Located], person: PersonFace | None, crop_px: int
 ) -> Iterator[Cutting]:
-    """What the face set takes, part by part. `rows`: of the tracks table, in order of clips and frames."""
-    taken = set(sampled.loc[sampled["reason"] == "", ["clip", "frame"]].itertuples(index=False, name=None))
-    waiting = next(rows, None)
+    """The faces part by part. `located`: in order of clips and frames."""
+    waiting = next(located, None)
     for part in parts.itertuples():
-        wanted: list[Row] = []
-        while waiting and waiting["clip"] == part.clip and waiting["frame"] < part.end_frame:
-            if waiting["is_used"] and not waiting["is_bridged"] and (part.clip, waiting["frame"]) in taken:
-                wanted.append(waiting)
-            waiting = next(rows, None)
+        faces: list[Located] = []
+        while waiting and waiting.row["clip"] == part.clip and waiting.row["frame"] < part.end_frame:
+            faces.append(waiting)
+            waiting = next(located, None)
         where = Part(part.first_frame, part.end_frame, part.first_pts)
-        yield Cutting(clips / part.clip, part.clip_sha256, where, tuple(wanted), crop_px)
+        yield Cutting(clips / part.clip, part.clip_sha256, where, tuple(faces), crop_px, person)
     assert waiting is None, "every face lies in a part"
 
 

@@ -25,9 +25,9 @@ from vision.balance import count_draws
 from vision.crops import crop_picture, decode_png
 from vision.expression import EXPRESSION, Expressions
 from vision.faceset import read_faceset
-from vision.masks import draw_mask, face_outline, feature_outlines, soften_mask
+from vision.masks import draw_face, draw_mask, feature_outlines, soften_mask
 from vision.packed import FACE, FEATURE, MARGIN_RATIO, stored_px
-from vision.tables import FACES, points, write_table
+from vision.tables import FACES, outlines, points, write_table
 from vision.whole import whole_folder
 
 GAP_RATIO = 0.2  # faces left out between train and validation, as a share of the validation's
@@ -170,8 +170,8 @@ def _store_face(record: dict[str, Any], params: Augment) -> NDArray[np.uint8]:
     crop_px, side = crop.shape[0], stored_px(params.face_px)
     to_stored = view_matrix(crop_px, params.coverage_ratio * (1 + 2 * MARGIN_RATIO), side)
     landmarks, kind = points(record["landmarks"]), str(record["kind"])
-    outline = transform(to_stored, face_outline(landmarks, kind, np.eye(2, 3), crop_px))
-    face = soften_mask(draw_mask(outline, (side, side)), RIM_RATIO * params.face_px, 0)
+    outline, *covers = (transform(to_stored, flat) for flat in outlines([record["outline"], *record["covers"]]))
+    face = soften_mask(draw_face(outline, covers, (side, side)), RIM_RATIO * params.face_px, 0)
     mask = face * FACE
     for ellipse in feature_outlines(landmarks, kind):
         feature = np.minimum(draw_mask(transform(to_stored, ellipse), (side, side)), face)

@@ -15,9 +15,8 @@ from trust.publish import PublishedPart, publish_video
 from vision.alignment import compose, scale_of, view_matrix
 from vision.expression import EXPRESSION
 from vision.hashing import hash_file
-from vision.masks import face_outline
 from vision.parts import read_parts
-from vision.tables import CONVERSIONS, TRACKS, TableWriter, matrix, points, read_batches
+from vision.tables import CONVERSIONS, TRACKS, TableWriter, matrix, outlines, points, read_batches
 from vision.video_read import probe_clip
 
 
@@ -66,10 +65,10 @@ def read_places(tracks: Path, clip: str, info: CheckpointInfo) -> dict[int, Plac
     for batch in read_batches(tracks, TRACKS):
         for row in batch[(batch["clip"] == clip) & batch["is_used"]].itertuples():
             to_crop = matrix(row.frame_to_crop)
-            outline = face_outline(points(row.landmarks), row.kind, to_crop, info.crop_px)
             expression = np.array([getattr(row, name) for name in EXPRESSION], np.float32)
             crop_side = info.crop_px / scale_of(to_crop)
-            places[row.frame] = Place(row.frame, compose(to_view, to_crop), outline, crop_side, expression)
+            outline, covers = points(row.outline), tuple(outlines(row.covers))
+            places[row.frame] = Place(row.frame, compose(to_view, to_crop), outline, covers, crop_side, expression)
     return places
 
 

@@ -31,11 +31,15 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """A frame's face: `outline` (N, 2) and `crop_side`, the crop's side, in frame pixels; `expression` (6,)."""
+    """A frame's face, in frame pixels: `outline` (N, 2), those of what covers it, `crop_side`, the crop's side.
+
+    `expression` is (6,).
+    """
 
     frame: int
     frame_to_view: Matrix
     outline: Points
+    covers: tuple[Points, ...]
     crop_side: float
     expression: Expressions
 
@@ -129,7 +133,7 @@ def _swap_frames(
         for frame, place in batch:
             planes = frame.planes
             if place is not None:
-                face = Face(next(swaps), place.frame_to_view, place.outline)
+                face = Face(next(swaps), place.frame_to_view, place.outline, place.covers)
                 planes = paste_face(planes, frame.layout, face, _to_settings(blend, place))
             yield SwappedFrame(frame.index, frame.pts, frame.duration, planes, is_swapped=place is not None)
 

@@ -116,6 +116,8 @@ class Align(_Section):
     min_track_s: float = Field(ge=0, le=60)
     min_overlap: Ratio
     smooth: bool
+    forehead_cm: float = Field(ge=0, le=6)
+    find_covers: bool
 
 
 class Compare(_Section):

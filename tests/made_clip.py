@@ -68,7 +68,9 @@ def align_clip(place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.
         tracks=place / "tracks.parquet",
         faceset=place / "faceset",
         page=place / "tracks.html",
-        params=Align(crop_px=128, min_track_s=min_track_s, min_overlap=0.3, smooth=False),
+        params=Align(
+            crop_px=128, min_track_s=min_track_s, min_overlap=0.3, smooth=False, forehead_cm=2.5, find_covers=True
+        ),
     )
 
 

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from errors import FaceError, SizeError
 from stages.augment import RIM_RATIO, augment, split_by_time
 from stages.params import Augment
-from vision.alignment import canonical_landmarks
+from vision.alignment import canonical_landmarks, invert, transform, view_matrix
 from vision.crops import encode_png
 from vision.expression import EXPRESSION
 from vision.faceset import FacesetWriter
-from vision.packed import FACE, open_expressions, open_packed, stored_px
+from vision.masks import face_outline
+from vision.packed import FACE, MARGIN_RATIO, open_expressions, open_packed, stored_px
 from vision.tables import FACES, FACESET, POSE, make_table, read_table
 
 PARAMS = {
@@ -37,9 +38,11 @@ def record(frame: int, clip: str = "a.mp4", reason: str = "") -> dict[str, objec
     place = {"clip": clip, "clip_sha256": clip, "frame": frame, "pts": frame, "track": 0, "kind": "five"}
     pose = dict.fromkeys((*(column.name for column in POSE), "sharpness"), 0.5)
     points = (canonical_landmarks("five") * 128 - 0.5).astype(np.float32)
+    shape = {"outline": face_outline(points, "five", np.eye(2, 3), 128).ravel(), "covers": [], "covered_ratio": 0.0}
     return (
         place
         | pose
+        | shape
         | {
             "picture": encode_png(crop),
             "landmarks": points.ravel(),
@@ -112,6 +115,26 @@ def test_the_outline_s_rim_is_no_part_of_the_mask(tmp_path: Path) -> None:
     mask = open_packed(run(tmp_path, face_px=96) / "train.npy")[0, ..., 3] > 64
     outline_px = 2 * 7.2 / (0.75 * 28) * 96  # the canonical ellipse's width
     assert mask.sum(1).max() == pytest.approx(outline_px - 2 * RIM_RATIO * 96, abs=1.5)
+
+
+def test_what_covers_a_face_is_no_part_of_the_mask(tmp_path: Path) -> None:
+    cover = np.array([[60, 50], [90, 50], [90, 78], [60, 78]], np.float32)  # of the crop of 128
+    plain, covered = (_augment_one(tmp_path / name, covers) for name, covers in (("a", []), ("b", [cover.ravel()])))
+    lost = np.argwhere((plain > 0) & (covered == 0))
+    to_crop = invert(view_matrix(128, 0.75 * (1 + 2 * MARGIN_RATIO), len(plain)))
+    spots = transform(to_crop, lost[:, ::-1].astype(np.float32))
+    assert len(lost) > 40
+    assert (spots > cover.min(0) - 2).all()
+    assert (spots < cover.max(0) + 2).all()
+
+
+def _augment_one(place: Path, covers: list[np.ndarray]) -> np.ndarray:
+    """The mask of a face with covers."""
+    place.mkdir()
+    faceset = write_faceset(place / "faceset", [record(0) | {"covers": covers}])
+    augment(faceset, place / "out", Augment.model_validate(PARAMS), 1)
+    mask: np.ndarray = open_packed(place / "out" / "train.npy")[0, ..., 3]
+    return mask
 
 
 def test_faces_with_rare_openings_are_drawn_more_often_with_all_their_variants(tmp_path: Path) -> None:

@@ -51,6 +51,17 @@ def test_outside_the_outline_every_sample_keeps_its_value_and_inside_is_the_face
     assert np.abs(middle.astype(int) - (20, 200, 30)).max() <= 3
 
 
+def test_what_covers_the_face_stays_in_front_of_it() -> None:
+    planes = rgb_to_planes(smooth_picture(), LAYOUT)
+    middle = outline().mean(0)
+    cover = middle + np.array([[0, -12], [14, -12], [14, 12], [0, 12]], np.float32)
+    face = Face(np.full((96, 96, 3), (20, 200, 30), np.uint8), TO_VIEW, outline(), (cover,))
+    pasted = paste_face(planes, LAYOUT, face, Blending(0, 3, has_color_transfer=False, detail=0))
+    x, y = middle.round().astype(int)
+    assert np.array_equal(planes[0][y - 10 : y + 11, x + 2 : x + 13], pasted[0][y - 10 : y + 11, x + 2 : x + 13])
+    assert np.abs(planes_to_rgb(pasted, LAYOUT)[y, x - 8].astype(int) - (20, 200, 30)).max() <= 3
+
+
 def test_a_face_half_outside_the_picture_is_pasted_where_there_is_room() -> None:
     planes = rgb_to_planes(smooth_picture(), LAYOUT)
     at_border = Face(np.zeros((96, 96, 3), np.uint8), TO_VIEW, outline() - np.array([50, 60], np.float32))

@@ -22,6 +22,7 @@ from stages.params import Evaluate, Truth
 from vision.alignment import Points, align_face, canonical_landmarks, invert, transform
 from vision.crops import Picture, decode_png, encode_png
 from vision.hashing import hash_file
+from vision.masks import face_outline
 from vision.mesh_regions import LEFT_EYE, LOWER_INNER_LIP, MOUTH_CORNERS, RIGHT_EYE, UPPER_INNER_LIP
 from vision.tables import CONVERSIONS, PARTS, TRACKS, TRUTH, make_table, write_table
 from vision.video_encode import SegmentEncoder
@@ -214,6 +215,7 @@ def _truth_row(frame: int) -> dict[str, object]:
 
 
 def _track_row(frame: int) -> dict[str, object]:
+    to_crop = align_face(_landmarks(frame), "five", CROP_PX)
     return {
         "clip": "clip.mp4",
         "clip_sha256": "0" * 64,
@@ -226,13 +228,16 @@ def _track_row(frame: int) -> dict[str, object]:
         "is_bridged": False,
         "kind": "five",
         "landmarks": _landmarks(frame).ravel(),
-        "frame_to_crop": align_face(_landmarks(frame), "five", CROP_PX).ravel(),
+        "frame_to_crop": to_crop.ravel(),
         "yaw": 3.0 * frame,
         "pitch": 0.0,
         "roll": 0.0,
         "mouth_open": _mouth(frame) / 255,
         **dict.fromkeys(("eye_open", "left_eye_open", "right_eye_open"), _eye(frame) / 255),
         "mouth_width": 0.6,
+        "outline": face_outline(_landmarks(frame), "five", to_crop, CROP_PX).ravel(),
+        "covers": [],
+        "covered_ratio": 0.0,
     }
 
 

@@ -142,7 +142,7 @@ def _make_parent(path: Path) -> Path:
 
 
 def _make_track(frame: int) -> dict[str, Any]:
-    empty: dict[str, Any] = {"string": "", "bool": False, "int64": 0, "float": 0.0}
+    empty: dict[str, Any] = {"string": "", "bool": False, "int64": 0, "float": 0.0, str(TRACKS.columns[-2].type): []}
     row = {c.name: empty.get(str(c.type), [0.0] * 6) for c in TRACKS.columns}
     return row | {"clip": "take1.mp4", "frame": frame}
 

@@ -16,6 +16,7 @@ from vision.tables import (
     SHOTS,
     TableWriter,
     make_table,
+    outlines,
     read_batches,
     read_table,
     write_table,
@@ -36,7 +37,10 @@ def face(frame: int, picture: bytes = b"png") -> dict[str, object]:
     points = np.arange(10, dtype=np.float32)
     pose = dict.fromkeys((*(column.name for column in POSE), "sharpness"), 1.5)
     place = {"clip": "a.mp4", "clip_sha256": "00", "frame": frame, "pts": frame, "track": 0, "kind": "five"}
-    return place | pose | {"picture": picture, "landmarks": points, "frame_to_crop": np.arange(6.0), "reason": ""}
+    shape = {"outline": points, "covers": [points, points[:6]], "covered_ratio": 0.5}
+    return (
+        place | pose | shape | {"picture": picture, "landmarks": points, "frame_to_crop": np.arange(6.0), "reason": ""}
+    )
 
 
 def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -97,6 +101,10 @@ def test_a_face_set_is_few_shards_with_pictures_stored_as_they_are(tmp_path: Pat
     assert [p.name for p in sorted(tmp_path.iterdir())] == ["part-00000.parquet", "part-00001.parquet"]
     records = pd.concat(read_faceset(tmp_path))
     assert records["frame"].tolist() == list(range(501))
+    assert [cover.tolist() for cover in outlines(records["covers"].iloc[7])] == [
+        [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]],
+        [[0, 1], [2, 3], [4, 5]],
+    ]
     assert records["picture"].iloc[300] == b"\x89PNG" + bytes([300 % 256]) * 50
     group = pq.ParquetFile(tmp_path / "part-00000.parquet").metadata.row_group(0)
     compressions = {group.column(i).path_in_schema: group.column(i).compression for i in range(group.num_columns)}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vision.alignment import Matrix, Points, compose, invert, scale_of, transform
 from vision.color import measure_spread, move_color
 from vision.crops import Picture, warp_picture
-from vision.masks import draw_mask, soften_mask
+from vision.masks import draw_face, draw_mask, soften_mask
 from vision.planes import Layout, Planes, align_box, paste_rgb, region_to_rgb
 
 VIEW_RIM = 0.02  # share of the view's side next to its border that is never pasted
@@ -17,11 +17,15 @@ VIEW_RIM = 0.02  # share of the view's side next to its border that is never pas
 
 @dataclass(frozen=True)
 class Face:
-    """A face to put into a picture: RGB uint8 (S, S, 3), where it lies, the outline (N, 2) to fill in frame pixels."""
+    """A face to put into a picture: RGB uint8 (S, S, 3), where it lies, the outline (N, 2) to fill in frame pixels.
+
+    `covers` are outlines of what stays in front of it.
+    """
 
     picture: Picture
     frame_to_view: Matrix
     outline: Points
+    covers: tuple[Points, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def _make_mask(
     blending: Blending,
 ) -> NDArray[np.float32]:
     """The outline's soft mask in the region, cut to where the view has a picture."""
-    inside = draw_mask(face.outline - np.array(box[:2], np.float32), size)
+    corner = np.array(box[:2], np.float32)
+    inside = draw_face(face.outline - corner, [cover - corner for cover in face.covers], size)
     side = len(face.picture)
     rim = side * VIEW_RIM
     corners = np.array([[rim, rim], [side - rim, rim], [side - rim, side - rim], [rim, side - rim]]) - 0.5

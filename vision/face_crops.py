@@ -1,58 +1,112 @@
-"""The face set's records of a part of a clip, with their crops as PNG: work that can be spread."""
+"""The shapes of a part's faces, and their records for the face set with crops as PNG: work that can be spread."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from vision.alignment import transform
 from vision.crops import crop_frame, encode_png, measure_sharpness
 from vision.hashing import check_clip
-from vision.masks import draw_mask, face_outline
-from vision.tables import FACESET, matrix, points
+from vision.masks import draw_face, face_outline
+from vision.person_face import FaceShape, PersonFace
+from vision.tables import FACESET, TRACKS, matrix
 from vision.video_read import Frame, Part, read_frames
 
 Row = dict[str, Any]
-_SHARED = [c.name for c in FACESET.columns if c.name not in ("picture", "landmarks", "sharpness", "reason")]
+SHAPE = ("outline", "covers", "covered_ratio")
+_SHARED = [c.name for c in FACESET.columns if c.name in {d.name for d in TRACKS.columns} - {"reason", "landmarks"}]
+
+
+@dataclass(frozen=True)
+class Located:
+    """A face of a frame: its row of TRACKS, as yet without SHAPE, and its landmarks (N, 2 or 3).
+
+    `is_taken`: the face set takes it.
+    """
+
+    row: Row
+    landmarks: NDArray[np.float32]
+    is_taken: bool
 
 
 @dataclass(frozen=True)
 class Cutting:
-    """A part of a clip and its faces for the face set: rows of TRACKS, in order of frames."""
+    """A part of a clip and all its faces, in order of frames; `person`: None where no mesh is known."""
 
     clip: Path
     clip_sha256: str
     part: Part
-    faces: tuple[Row, ...]
+    faces: tuple[Located, ...]
     crop_px: int
+    person: PersonFace | None
 
     def __str__(self) -> str:
         return f"{self.clip}, frames {self.part.first_frame} to {self.part.end_frame - 1}"
 
 
-def cut_faces(cutting: Cutting) -> list[Row]:
-    """The records (dicts of FACESET's columns) of a part's faces, in order. Raises ClipError."""
-    if not cutting.faces:
-        return []
-    check_clip(cutting.clip, cutting.clip_sha256)
-    of_frame: dict[int, list[Row]] = {}
+@dataclass(frozen=True)
+class CutFace:
+    """A face's row of TRACKS, and its record (a dict of FACESET's columns) where the face set takes it."""
+
+    row: Row
+    record: Row | None
+
+
+def cut_faces(cutting: Cutting) -> list[CutFace]:
+    """All faces of a part, in order. Raises ClipError."""
+    of_frame: dict[int, list[Located]] = {}
     for face in cutting.faces:
-        of_frame.setdefault(face["frame"], []).append(face)
+        of_frame.setdefault(face.row["frame"], []).append(face)
+    if not any(face.row["is_used"] for face in cutting.faces):
+        return [CutFace(face.row | _to_columns(FaceShape(_NOTHING)), None) for face in cutting.faces]
+    check_clip(cutting.clip, cutting.clip_sha256)
     return [
-        _make_record(frame, face, cutting.crop_px)
+        _cut_face(frame, face, cutting)
         for frame in read_frames(cutting.clip, cutting.part)
         for face in of_frame.get(frame.index, ())
     ]
 
 
-def _make_record(frame: Frame, track: Row, crop_px: int) -> Row:
-    """A tracked face's record: its crop, and its landmarks in the crop's pixels."""
-    to_crop, kind = matrix(track["frame_to_crop"]), str(track["kind"])
+_NOTHING = np.empty((0, 2), np.float32)
+
+
+def _cut_face(frame: Frame, face: Located, cutting: Cutting) -> CutFace:
+    if not face.row["is_used"]:
+        return CutFace(face.row | _to_columns(FaceShape(_NOTHING)), None)
+    row = face.row | _to_columns(_find_shape(frame, face, cutting))
+    return CutFace(row, _make_record(frame, row, cutting.crop_px) if face.is_taken else None)
+
+
+def _find_shape(frame: Frame, face: Located, cutting: Cutting) -> FaceShape:
+    if cutting.person is not None and face.row["kind"] == "mesh":
+        shape = cutting.person.find_shape(frame, face.landmarks)
+        if len(shape.outline):
+            return shape
+    to_crop = matrix(face.row["frame_to_crop"])
+    return FaceShape(face_outline(face.landmarks, face.row["kind"], to_crop, cutting.crop_px))
+
+
+def _to_columns(shape: FaceShape) -> Row:
+    covers = [cover.ravel() for cover in shape.covers]
+    return {"outline": shape.outline.ravel(), "covers": covers, "covered_ratio": shape.covered_ratio}
+
+
+def _make_record(frame: Frame, row: Row, crop_px: int) -> Row:
+    """A face's record: its crop, and what the row says in the crop's pixels."""
+    to_crop = matrix(row["frame_to_crop"])
+    landmarks, outline, *covers = (
+        transform(to_crop, np.reshape(flat, (-1, 2))) for flat in (row["landmarks"], row["outline"], *row["covers"])
+    )
     crop = crop_frame(frame, to_crop, crop_px)
-    outline = face_outline(points(track["landmarks"]), kind, to_crop, crop_px)
-    mask = draw_mask(transform(to_crop, outline), (crop_px, crop_px))
-    return {name: track[name] for name in _SHARED} | {
+    mask = draw_face(outline, covers, (crop_px, crop_px))
+    return {name: row[name] for name in _SHARED} | {
         "picture": encode_png(crop),
-        "landmarks": transform(to_crop, points(track["landmarks"])).ravel(),
+        "landmarks": landmarks.ravel(),
+        "outline": outline.ravel(),
+        "covers": [cover.ravel() for cover in covers],
         "sharpness": measure_sharpness(crop, mask),
         "reason": "",
     }

@@ -1,6 +1,6 @@
 """Masks of a face from its landmarks: the outline as a polygon, drawn, shrunk and feathered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import cv2
@@ -58,6 +58,14 @@ def draw_mask(outline: Points, size: tuple[int, int]) -> NDArray[np.float32]:
     cv2.fillPoly(fine, [fixed], 255, cv2.LINE_8, _SUBPIXEL_BITS)
     mask: NDArray[np.uint8] = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
     return mask.astype(np.float32) / np.float32(255)
+
+
+def draw_face(outline: Points, covers: Sequence[Points], size: tuple[int, int]) -> NDArray[np.float32]:
+    """The mask of what is seen of a face: its outline without what covers it. `size`: (height, width)."""
+    mask = draw_mask(outline, size)
+    for cover in covers:
+        mask = np.minimum(mask, 1 - draw_mask(cover, size))
+    return mask
 
 
 def soften_mask(mask: NDArray[np.float32], erosion_px: float, feather_px: float) -> NDArray[np.float32]:

@@ -3,7 +3,7 @@
 Tables are pandas DataFrames in memory and Parquet files on disk: zstd, page checksums, fixed order, no clock times.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -64,6 +64,7 @@ POSE = (
     Column("mouth_width", pa.float32(), "distance of the mouth's corners / of the eyes' outer ones; or NaN"),
 )
 _POINTS = pa.list_(pa.float32())
+_OUTLINES = pa.list_(_POINTS)
 _MATRIX = pa.list_(pa.float64(), 6)
 
 SHOTS = Table(
@@ -128,6 +129,9 @@ TRACKS = Table(
         Column("landmarks", _POINTS, "x, y in frame pixels: 478 points (mesh) or 5"),
         Column("frame_to_crop", _MATRIX, "2x3, row by row, to pixels of a crop of align.crop_px"),
         *POSE,
+        Column("outline", _POINTS, "of a used face, x, y in frame pixels; empty for an ignored one"),
+        Column("covers", _OUTLINES, "outlines of what lies over it: hands, hair; x, y in frame pixels"),
+        Column("covered_ratio", pa.float32(), "share of the seen face that they take, 0 to 1; NaN without a mesh"),
     ),
     row_group_size=256,
 )
@@ -141,6 +145,9 @@ FACESET = Table(
         Column("landmarks", _POINTS, "x, y in crop pixels"),
         Column("frame_to_crop", _MATRIX, "2x3, row by row"),
         *POSE,
+        Column("outline", _POINTS, "of the face, x, y in crop pixels"),
+        Column("covers", _OUTLINES, "outlines of what lies over it, x, y in crop pixels"),
+        Column("covered_ratio", pa.float32(), "share of the seen face that they take, 0 to 1; NaN without a mesh"),
         Column("sharpness", pa.float32(), "variance of the Laplacian of the crop's luma inside the face mask"),
         Column("reason", pa.string(), "why training should not use it; empty: it may"),
     ),
@@ -210,6 +217,11 @@ def read_batches(path: Path, table: Table, n_rows: int = 256) -> Iterator[pd.Dat
 def points(values: object) -> np.ndarray:
     """The points of a list column: flat x, y -> float32 (N, 2)."""
     return np.asarray(values, np.float32).reshape(-1, 2)
+
+
+def outlines(values: Iterable[object]) -> list[np.ndarray]:
+    """The points of each outline of a column of outlines: float32 (N, 2) each."""
+    return [points(flat) for flat in values]
 
 
 def matrix(values: object) -> np.ndarray:

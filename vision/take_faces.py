@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.alignment import Matrix, Points, canonical_landmarks, invert, transform
-from vision.masks import face_outline
 from vision.tables import TRACKS, matrix, points, read_batches
 
 
@@ -40,7 +39,7 @@ def read_take_faces(tracks: Path, clip: str, crop_px: int) -> dict[int, TakeFace
 
 def _read_face(row: Mapping[Hashable, Any], crop_px: int) -> TakeFace:
     frame_to_crop = matrix(row["frame_to_crop"])
-    outline = face_outline(points(row["landmarks"]), row["kind"], frame_to_crop, crop_px)
+    outline = points(row["outline"])
     box = np.concatenate([outline.min(axis=0), outline.max(axis=0)])
     five = transform(invert(frame_to_crop), canonical_landmarks("five") * crop_px - 0.5)
     return TakeFace(frame_to_crop, box, five, row["yaw"], row["mouth_open"], row["eye_open"])

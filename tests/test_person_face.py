@@ -1,0 +1,159 @@
+"""A person's face: its outline is the true one, and what lies over it is found."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from models.face_search import Search, Stretch, find_faces
+from performers.truth import SOURCE_TRUTH
+from tests.footage import REAL, needs_footage
+from vision.chart import read_chart
+from vision.crops import decode_png
+from vision.evenly import pick_evenly
+from vision.hashing import hash_file
+from vision.masks import draw_mask
+from vision.outline import trace_face
+from vision.person_face import Charting, PersonFace, learn_face, read_charts
+from vision.planes import region_to_rgb, rgb_to_planes
+from vision.surface import fit_shape, measure_facing, unroll
+from vision.tables import TRUTH, Table, read_table
+from vision.video_read import Frame, Part, read_frames
+
+ROOT = Path(__file__).resolve().parent.parent
+FOREHEAD_CM = 2.5
+
+
+@dataclass
+class Clip:
+    """A clip's frames and meshes, and the face that is learnt from some of them."""
+
+    path: Path
+    meshes: dict[int, NDArray[np.float32]]
+    person: PersonFace
+
+    def frames(self, wanted: set[int]) -> list[Frame]:
+        return [frame for frame in read_frames(self.path) if frame.index in wanted]
+
+    def measure_masks(self, table: Path, kind: Table, mask: str, every: int) -> tuple[NDArray[np.float64], ...]:
+        """Every n-th frame's IoU of the outline and the true mask, and its yaw."""
+        truth = read_table(table, kind).iloc[: len(self.meshes) : every]
+        found = []
+        for row in truth.to_dict("records"):
+            true = decode_png(row[mask]) > 0
+            outline = trace_face(self.person.extent, self.person.surface, self.meshes[row["frame"]])
+            drawn = draw_mask(outline, true.shape) >= 0.5
+            found.append((np.sum(drawn & true) / np.sum(drawn | true), abs(row["yaw"])))
+        iou, yaw = np.array(found).T
+        return iou, yaw
+
+
+def _learn(path: Path, n_frames: int, search_s: float = 0.5) -> Clip:
+    search = Search("torch", "mesh", 0.12, (0.6, 0.7, 0.8), search_s)
+    part = Part(0, n_frames, 0)
+    found = find_faces(Stretch(path, hash_file(path), part, search, 15, frozenset([0])))
+    found = found[(found["face"] == 0) & found["mesh"].notna()]
+    meshes = {
+        row.frame: np.asarray(row.mesh, np.float32).reshape(-1, 3) for row in found[["frame", "mesh"]].itertuples()
+    }
+    some = {frame: meshes[frame] for frame in np.array(sorted(meshes))[pick_evenly(len(meshes), 96)].tolist()}
+    surface = unroll(fit_shape(list(some.values())), FOREHEAD_CM)
+    charts = read_charts(Charting(path, hash_file(path), part, some, surface))
+    return Clip(path, meshes, learn_face(charts, surface, has_looks=True))
+
+
+@pytest.fixture(scope="module")
+def ada() -> Clip:
+    return _learn(ROOT / "clips/ada/take1.mp4", 240)
+
+
+def test_the_outline_is_the_true_one_also_of_a_turned_head(ada: Clip) -> None:
+    iou, yaw = ada.measure_masks(ROOT / "performers/truth/demo.parquet", TRUTH, "target_mask", every=3)
+    assert iou.mean() >= 0.92
+    assert (yaw > 28).sum() >= 15
+    assert iou[yaw > 28].mean() >= 0.88
+    assert iou.min() > 0.85
+
+
+def test_so_is_that_of_another_person_with_other_hair() -> None:
+    ben = _learn(ROOT / "clips/ben/take1.mp4", 200)
+    iou, yaw = ben.measure_masks(ROOT / "performers/truth/source.parquet", SOURCE_TRUTH, "mask", every=4)
+    assert iou.mean() >= 0.92
+    assert iou[yaw > 28].mean() >= 0.88
+
+
+def test_the_forehead_reaches_as_far_as_params_say(ada: Clip) -> None:
+    mesh = ada.meshes[0]
+    tops = []
+    for forehead_cm in (0.0, 1.0, FOREHEAD_CM):
+        surface = unroll(fit_shape(list(ada.meshes.values())[::8]), forehead_cm)
+        charts = [read_chart(frame, ada.meshes[frame.index], surface) for frame in ada.frames(set(range(0, 60, 6)))]
+        person = learn_face(charts, surface, has_looks=False)
+        tops.append(mesh[10, 1] - trace_face(person.extent, surface, mesh)[:, 1].min())
+    px_per_cm = np.ptp(mesh[:468, 1]) / 17.7
+    assert abs(tops[0]) < 0.5 * px_per_cm
+    assert tops[0] + 0.5 * px_per_cm < tops[1] < tops[2] - 0.5 * px_per_cm
+
+
+def test_texels_move_with_the_face_and_face_the_camera_as_it_does(ada: Clip) -> None:
+    surface = ada.person.surface
+    mesh = ada.meshes[0]
+    placed = surface.place(mesh)
+    there = surface.is_there
+    np.testing.assert_allclose(surface.place(mesh * 2 + 5)[there], placed[there] * 2 + 5, atol=0.01)
+    facing = {frame: measure_facing(surface.place(ada.meshes[frame])) for frame in (0, 71, 130)}
+    left, right = (np.s_[:, : facing[0].shape[1] // 3], np.s_[:, -(facing[0].shape[1] // 3) :])
+    n_away = {
+        frame: [int((one[side] < 0)[there[side]].sum()) for side in (left, right)] for frame, one in facing.items()
+    }
+    assert n_away[71][0] > 3 * max(n_away[71][1], n_away[0][0])  # turned to the picture's left
+    assert n_away[130][1] > 3 * max(n_away[130][0], n_away[0][1])
+
+
+def test_a_hand_painted_over_the_face_is_found_where_it_is_and_nowhere_else(ada: Clip) -> None:
+    wanted = set(range(0, 240, 20))
+    for frame in ada.frames(wanted):
+        mesh = ada.meshes[frame.index]
+        bare = ada.person.find_shape(frame, mesh)
+        assert bare.covered_ratio < 0.08
+        hand, picture = _paint_fingers(frame, mesh)
+        shape = ada.person.find_shape(picture, mesh)
+        assert shape.covered_ratio > 0.08
+        found = np.zeros(hand.shape, bool)
+        for cover in shape.covers:
+            found |= draw_mask(cover, hand.shape) > 0.5
+        on_face = hand & (draw_mask(shape.outline, hand.shape) > 0.5)
+        assert (found & on_face).sum() > 0.6 * on_face.sum()
+        near = cv2.dilate(hand.astype(np.uint8), np.ones((25, 25), np.uint8)) > 0
+        assert (found & ~near).sum() < 0.1 * found.sum() + 200
+
+
+def _paint_fingers(frame: Frame, mesh: NDArray[np.float32]) -> tuple[NDArray[np.bool_], Frame]:
+    """Three fingers of the cheek's own color over mouth and cheek: (where they are, the picture with them)."""
+    height, width = frame.planes[0].shape
+    rgb = region_to_rgb(frame.planes, frame.layout, (0, 0, width, height)).copy()
+    skin = rgb[tuple(mesh[50, 1::-1].round().astype(int))].astype(int)
+    span = float(np.ptp(mesh[:, 0]))
+    hand = np.zeros((height, width), np.uint8)
+    for n in range(3):
+        end = mesh[13, :2] + (span * (0.16 * n - 0.16), -0.05 * span)
+        start = end + np.array([-0.1, 0.5]) * span
+        first, last = (point.round().astype(int).tolist() for point in (start, end))
+        cv2.line(hand, first, last, 1, round(0.14 * span))
+        cv2.line(rgb, first, last, (skin * 0.55).tolist(), round(0.14 * span))
+        cv2.line(rgb, first, last, skin.tolist(), round(0.09 * span))
+    planes = rgb_to_planes(rgb, frame.layout)
+    return hand > 0, Frame(frame.index, frame.pts, frame.duration, planes, frame.layout, frame.is_key)
+
+
+@needs_footage
+def test_a_real_hand_is_found_in_the_frames_that_have_one() -> None:
+    clip = _learn(REAL / "person_c.mp4", 472)
+    frames = clip.frames({*range(0, 56, 8), *range(70, 228, 8), *range(238, 450, 12)})
+    has_cover = {frame.index: bool(clip.person.find_shape(frame, clip.meshes[frame.index]).covers) for frame in frames}
+    by_hand = {index for index in has_cover if 70 <= index < 228}
+    assert sum(has_cover[index] for index in by_hand) >= len(by_hand) - 1
+    assert not any(found for index, found in has_cover.items() if index not in by_hand)

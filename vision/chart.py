@@ -1,0 +1,37 @@
+"""What a face's surface looks like in one picture: its colors, unrolled, and how far they are turned to the camera."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.alignment import CROP_CM, align_face, transform
+from vision.crops import Picture, crop_frame
+from vision.planes import HasPlanes
+from vision.surface import TEXEL_CM, Mesh, Surface, measure_facing
+
+VIEW_PX = round(CROP_CM / TEXEL_CM)  # side of a crop whose pixels are as large as texels
+MIN_FACING = 0.4  # cosine to the camera from which on a texel's color tells something
+
+
+class Chart(NamedTuple):
+    """Colors, RGB uint8 (H, W, 3), and facing, float16 (H, W), of a surface's texels."""
+
+    colors: Picture
+    facing: NDArray[np.float16]
+
+    @property
+    def is_seen(self) -> NDArray[np.bool_]:
+        """Where the colors are the face's own, as far as nothing lies over it: (H, W)."""
+        return np.asarray(self.facing >= MIN_FACING)
+
+
+def read_chart(frame: HasPlanes, mesh: Mesh, surface: Surface) -> Chart:
+    """The chart of the face that has this mesh (478, 3) in a frame."""
+    placed = surface.place(mesh)
+    to_view = align_face(mesh[:, :2].astype(np.float32), "mesh", VIEW_PX)
+    view = crop_frame(frame, to_view, VIEW_PX)
+    spots = np.nan_to_num(transform(to_view, placed[..., :2].reshape(-1, 2))).reshape(*placed.shape[:2], 2)
+    colors: Picture = cv2.remap(view, spots[..., 0], spots[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return Chart(colors, measure_facing(placed).astype(np.float16))

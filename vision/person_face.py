@@ -1,0 +1,87 @@
+"""One person's face as it is learnt from some of their faces: its surface, how far it reaches, how it looks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.alignment import Points
+from vision.chart import Chart, read_chart
+from vision.covers import Looks, learn_looks
+from vision.extent import Extent, find_extent
+from vision.hashing import check_clip
+from vision.outline import trace_face, trace_region
+from vision.planes import HasPlanes
+from vision.surface import Mesh, Surface
+from vision.video_read import Part, read_frames
+
+MIN_CHARTS = 8  # of which looks can be learnt
+
+
+@dataclass(frozen=True)
+class FaceShape:
+    """What a frame shows of a face: its outline (N, 2) and those of what covers it, in frame pixels.
+
+    `covered_ratio`: share of the face's seen texels that are covered; NaN where it is not known.
+    """
+
+    outline: Points
+    covers: tuple[Points, ...] = ()
+    covered_ratio: float = float("nan")
+
+
+@dataclass(frozen=True)
+class PersonFace:
+    """A person's surface, extent and looks; no looks where there were too few faces to learn from."""
+
+    surface: Surface
+    extent: Extent
+    looks: Looks | None
+
+    def find_shape(self, frame: HasPlanes, mesh: Mesh) -> FaceShape:
+        """The shape of the person's face that has this mesh (478, 3) in a frame."""
+        outline = trace_face(self.extent, self.surface, mesh)
+        if self.looks is None:
+            return FaceShape(outline)
+        chart = read_chart(frame, mesh, self.surface)
+        covered = self.looks.find_covered(chart)
+        covers = trace_region(covered, self.surface, mesh) if covered.any() else []
+        return FaceShape(outline, tuple(covers), _share(covered, chart.is_seen & self.looks.region))
+
+
+def learn_face(charts: Sequence[Chart], surface: Surface, *, has_looks: bool) -> PersonFace:
+    """A person's face from charts of one surface, at least one; `has_looks`: learn how it looks as well."""
+    extent = find_extent(charts)
+    looks = learn_looks(charts, extent) if has_looks and len(charts) >= MIN_CHARTS else None
+    return PersonFace(surface, extent, looks)
+
+
+@dataclass(frozen=True)
+class Charting:
+    """A part of a clip and some of its faces, by frame: meshes (478, 3)."""
+
+    clip: Path
+    clip_sha256: str
+    part: Part
+    meshes: dict[int, NDArray[np.float32]]
+    surface: Surface
+
+    def __str__(self) -> str:
+        return f"{self.clip}, frames {self.part.first_frame} to {self.part.end_frame - 1}"
+
+
+def read_charts(charting: Charting) -> list[Chart]:
+    """The charts of a part's faces, in order of frames: work that can be spread. Raises ClipError."""
+    check_clip(charting.clip, charting.clip_sha256)
+    part, last = charting.part, max(charting.meshes)
+    return [
+        read_chart(frame, charting.meshes[frame.index], charting.surface)
+        for frame in read_frames(charting.clip, Part(part.first_frame, last + 1, part.first_pts))
+        if frame.index in charting.meshes
+    ]
+
+
+def _share(covered: NDArray[np.bool_], seen: NDArray[np.bool_]) -> float:
+    return float(covered.sum() / seen.sum()) if seen.any() else float("nan")

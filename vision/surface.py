@@ -1,0 +1,112 @@
+"""A face's surface, unrolled: a grid of texels, each a mix of the mesh's points, so that it moves with the face.
+
+The grid lies on a cylinder behind the face: columns run around it, rows down it. Above the mesh's upper edge the
+forehead is carried on as it goes there.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import Delaunay
+
+from vision.mesh_regions import STABLE_POINTS
+from vision.similarity import estimate_similarity
+
+TEXEL_CM = 0.3  # on a face of MediaPipe's canonical size
+N_SKIN = 468  # points of the mesh before those of the irises
+FOREHEAD_EDGE = (21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251)  # the mesh's upper edge, from left to right
+
+_AXIS_CM, _RADIUS_CM = 4.0, 8.0  # of the cylinder: how far its axis lies behind the origin; where lengths hold
+_BELOW_CM = 3.0  # from a point of the upper edge to the one that tells how the forehead goes there
+_RINGS = 2  # of points above the upper edge
+
+Mesh = NDArray[np.floating]
+Placed = NDArray[np.float32]  # (H, W, 3): x, y, z of texels in pixels, z to the back; NaN off the face
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A grid (H, W) of texels: three points each, (H, W, 3), and their shares; `is_there` where it holds the face.
+
+    Points from N_SKIN on lie above the upper edge: `above` has (point of the edge, point below it, how far on).
+    """
+
+    points: NDArray[np.int64]
+    shares: NDArray[np.float32]
+    is_there: NDArray[np.bool_]
+    above: tuple[tuple[int, int, float], ...]
+
+    def place(self, mesh: Mesh) -> Placed:
+        """Where the texels lie on a face with this mesh (478, 3)."""
+        carried = _carry_on(mesh[:N_SKIN, :3].astype(np.float32), self.above)
+        placed: Placed = np.einsum("hwkd,hwk->hwd", carried[self.points], self.shares)
+        placed[~self.is_there] = np.nan
+        return placed
+
+
+def fit_shape(meshes: Sequence[Mesh]) -> NDArray[np.float64]:
+    """The median shape of meshes (478, 3) of one person: (N_SKIN, 3), centimetres, y down and z towards the back."""
+    stable = np.array(list(STABLE_POINTS.values())) * (1, -1, -1)
+    fitted = []
+    for mesh in meshes:
+        turn = estimate_similarity(mesh[list(STABLE_POINTS)].astype(np.float64), stable)
+        fitted.append(mesh[:N_SKIN] @ turn[:, :3].T + turn[:, 3])
+    shape: NDArray[np.float64] = np.median(fitted, axis=0)
+    return shape
+
+
+def unroll(shape: NDArray[np.float64], forehead_cm: float) -> Surface:
+    """The surface of a face of this shape, with `forehead_cm` of forehead above the mesh."""
+    above = _list_above(shape, forehead_cm)
+    carried = _carry_on(shape, above)
+    flat = np.column_stack([_RADIUS_CM * np.arctan2(carried[:, 0], _AXIS_CM - carried[:, 2]), carried[:, 1]])
+    triangles = Delaunay(flat)
+    low = flat.min(axis=0)
+    width, height = np.ceil((flat.max(axis=0) - low) / TEXEL_CM).astype(int) + 1
+    grid = low + np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1) * TEXEL_CM
+    found = triangles.find_simplex(grid)
+    to_shares = triangles.transform[found]
+    two = np.einsum("hwij,hwj->hwi", to_shares[:, :, :2], grid - to_shares[:, :, 2])
+    shares = np.concatenate([two, 1 - two.sum(axis=2, keepdims=True)], axis=2)
+    return Surface(triangles.simplices[found].astype(np.int64), shares.astype(np.float32), found >= 0, above)
+
+
+def measure_facing(placed: Placed) -> NDArray[np.float32]:
+    """How far each texel is turned to the camera: 1 fully, 0 at its limb, below 0 away, -1 off the face. (H, W)."""
+    across, down = np.gradient(placed, axis=1), np.gradient(placed, axis=0)
+    normal = np.cross(across, down)
+    lengths = np.linalg.norm(normal, axis=2)
+    facing: NDArray[np.float32] = normal[..., 2] / np.maximum(lengths, 1e-9)
+    return np.nan_to_num(facing, nan=-1).astype(np.float32)
+
+
+def _list_above(shape: NDArray[np.float64], forehead_cm: float) -> tuple[tuple[int, int, float], ...]:
+    """For each point above the edge: the edge's, the one below it, how far on, as a share of their distance."""
+    if not forehead_cm:
+        return ()
+    below = {point: _find_below(shape, point) for point in FOREHEAD_EDGE}
+    lengths = {point: float(np.linalg.norm(shape[point] - shape[other])) for point, other in below.items()}
+    return tuple(
+        (point, below[point], forehead_cm * ring / _RINGS / lengths[point])
+        for ring in range(1, _RINGS + 1)
+        for point in FOREHEAD_EDGE
+    )
+
+
+def _find_below(shape: NDArray[np.float64], point: int) -> int:
+    """The point of the mesh nearest to what lies _BELOW_CM under one of the upper edge, a little to the middle."""
+    wanted = shape[point, :2] + (-shape[point, 0] / 4, _BELOW_CM)
+    distances = np.hypot(*(shape[:, :2] - wanted).T)
+    distances[list(FOREHEAD_EDGE)] = np.inf
+    return int(distances.argmin())
+
+
+def _carry_on(points: Mesh, above: tuple[tuple[int, int, float], ...]) -> Mesh:
+    """The points (N_SKIN, 3) and those above them."""
+    if not above:
+        return points
+    edge, below, shares = (np.array(column) for column in zip(*above, strict=True))
+    further: Mesh = points[edge] + shares[:, None].astype(points.dtype) * (points[edge] - points[below])
+    return np.concatenate([points, further])
