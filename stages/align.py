@@ -17,12 +17,13 @@ from vision.bridge import TrackedFace, bridge_gaps
 from vision.edits import Edit, find_edited, read_edits
 from vision.evenly import pick_evenly
 from vision.expression import measure_expression
-from vision.face_crops import Cutting, Located, cut_faces
+from vision.face_crops import CutFace, Cutting, Located, Row, cut_faces
 from vision.faceset import FacesetWriter
 from vision.people import Candidate, Verdict, Verdicts, choose_person
 from vision.person_face import Charting, PersonFace, learn_face, read_charts
 from vision.portraits import Portraits, portray_tracks
 from vision.proportions import fit_proportions
+from vision.quality import Duplicates, Limits
 from vision.smoothing import smooth_faces
 from vision.surface import Surface, fit_shape, unroll
 from vision.tables import (
@@ -74,12 +75,11 @@ def align(
     proportions = _fit_own(detections, own, params.crop_px)
     located = _locate_faces(clips, detections, faces, sampled, verdicts, proportions, params)
     with TableWriter(tracks, TRACKS) as writer, whole_folder(faceset) as folder:
-        crops = FacesetWriter(folder)
-        for cut in spread(cut_faces, plan_crops(clips, known_parts, located, person, params.crop_px)):
+        crops, known = FacesetWriter(folder), Duplicates(params.duplicate_levels)
+        for cut in spread(cut_faces, plan_crops(clips, known_parts, located, person, params)):
             writer.write_rows([face.row for face in cut])
-            for face in cut:
-                if face.record:
-                    crops.write(face.record)
+            for record in _find_duplicates(cut, known):
+                crops.write(record)
         crops.close()
         if not crops.n_faces:
             raise FaceError(_describe_lack(clips, faces, verdicts, page))
@@ -156,10 +156,11 @@ def _learn_person(
     meshes = {(clip, face.frame): face.landmarks for clip, face in some if face.kind == "mesh"}
     if not meshes:
         return None
-    surface = unroll(fit_shape(list(meshes.values())), params.forehead_cm)
+    shape = fit_shape(list(meshes.values()))
+    surface = unroll(shape, params.forehead_cm)
     plan = plan_charts(clips, parts, meshes, surface)
     charts = [chart for of_part in spread(read_charts, plan) for chart in of_part]
-    return learn_face(charts, surface, has_looks=params.find_covers)
+    return learn_face(charts, shape, surface, has_looks=params.find_covers)
 
 
 def plan_charts(
@@ -239,9 +240,10 @@ def _locate_in_clip(
 
 
 def plan_crops(
-    clips: Path, parts: pd.DataFrame, located: Iterator[Located], person: PersonFace | None, crop_px: int
+    clips: Path, parts: pd.DataFrame, located: Iterator[Located], person: PersonFace | None, params: Align
 ) -> Iterator[Cutting]:
     """The faces part by part. `located`: in order of clips and frames."""
+    limits = Limits(**params.limits.model_dump())
     waiting = next(located, None)
     for part in parts.itertuples():
         faces: list[Located] = []
@@ -249,8 +251,16 @@ def plan_crops(
             faces.append(waiting)
             waiting = next(located, None)
         where = Part(part.first_frame, part.end_frame, part.first_pts)
-        yield Cutting(clips / part.clip, part.clip_sha256, where, tuple(faces), crop_px, person)
+        yield Cutting(clips / part.clip, part.clip_sha256, where, tuple(faces), params.crop_px, person, limits)
     assert waiting is None, "every face lies in a part"
+
+
+def _find_duplicates(cut: list[CutFace], known: Duplicates) -> Iterator[Row]:
+    """The records among a part's faces; one that is without flaw, but much like one before, has that as its reason."""
+    for face in cut:
+        if face.record is not None and face.small is not None:
+            reason = face.record["reason"] or known.find_duplicate(face.small)
+            yield face.record | {"reason": reason}
 
 
 def _describe_lack(clips: Path, faces: pd.DataFrame, verdicts: Verdicts, page: Path) -> str:

@@ -111,6 +111,13 @@ class Detect(_Section):
     search_s: float = Field(ge=0, le=10)
 
 
+class Limits(_Section):
+    max_cut_ratio: Ratio
+    max_covered_ratio: Ratio
+    max_misfit_cm: float = Field(ge=0, le=10)
+    min_sharpness_ratio: Ratio
+
+
 class Align(_Section):
     crop_px: int = Field(ge=64, le=1024, multiple_of=2)
     min_track_s: float = Field(ge=0, le=60)
@@ -118,6 +125,8 @@ class Align(_Section):
     smooth: bool
     forehead_cm: float = Field(ge=0, le=6)
     find_covers: bool
+    limits: Limits
+    duplicate_levels: float = Field(ge=0, le=255)
 
 
 class Compare(_Section):

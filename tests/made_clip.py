@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from stages.align import align
-from stages.params import Align
+from stages.params import Align, Limits
 from vision.alignment import canonical_landmarks
 from vision.edits import HEADER
 from vision.hashing import hash_file
@@ -17,6 +17,9 @@ from vision.video_write import VideoWriter, footage_format
 
 SIZE = (144, 192)
 COLORS = ((230, 40, 40), (40, 200, 40), (40, 60, 230), (220, 200, 30), (200, 40, 210))
+
+
+LIMITS = Limits(max_cut_ratio=0.1, max_covered_ratio=0.25, max_misfit_cm=1.0, min_sharpness_ratio=0.7)
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,14 @@ def align_clip(place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.
         faceset=place / "faceset",
         page=place / "tracks.html",
         params=Align(
-            crop_px=128, min_track_s=min_track_s, min_overlap=0.3, smooth=False, forehead_cm=2.5, find_covers=True
+            crop_px=128,
+            min_track_s=min_track_s,
+            min_overlap=0.3,
+            smooth=False,
+            forehead_cm=2.5,
+            find_covers=True,
+            limits=LIMITS,
+            duplicate_levels=0.1,
         ),
     )
 

@@ -47,6 +47,16 @@ def test_a_blink_of_the_detector_is_bridged_and_kept_out_of_the_face_set(tmp_pat
     assert 4 not in faces["frame"].tolist()
 
 
+def test_a_face_that_stays_as_it_was_is_a_duplicate_and_one_at_the_border_is_cut_off(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [Dots(ALL, 20, 10, step=0)])
+    _, faces = run(tmp_path)
+    assert faces["reason"].iloc[0] == ""
+    assert faces["reason"].iloc[1:].str.startswith("duplicate").all()
+    make_clip(tmp_path, "a.mp4", [Dots(ALL, -30, 10)])
+    _, faces = run(tmp_path)
+    assert faces["reason"].iloc[0].startswith("cut off by the border")
+
+
 def test_the_one_who_fills_the_clip_is_used_the_passer_by_is_kept_but_ignored(tmp_path: Path) -> None:
     make_clip(tmp_path, "a.mp4", [PERSON, PASSER_BY])
     tracks, faces = run(tmp_path)

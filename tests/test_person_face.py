@@ -60,9 +60,10 @@ def _learn(path: Path, n_frames: int, search_s: float = 0.5) -> Clip:
         row.frame: np.asarray(row.mesh, np.float32).reshape(-1, 3) for row in found[["frame", "mesh"]].itertuples()
     }
     some = {frame: meshes[frame] for frame in np.array(sorted(meshes))[pick_evenly(len(meshes), 96)].tolist()}
-    surface = unroll(fit_shape(list(some.values())), FOREHEAD_CM)
+    shape = fit_shape(list(some.values()))
+    surface = unroll(shape, FOREHEAD_CM)
     charts = read_charts(Charting(path, hash_file(path), part, some, surface))
-    return Clip(path, meshes, learn_face(charts, surface, has_looks=True))
+    return Clip(path, meshes, learn_face(charts, shape, surface, has_looks=True))
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +90,10 @@ def test_the_forehead_reaches_as_far_as_params_say(ada: Clip) -> None:
     mesh = ada.meshes[0]
     tops = []
     for forehead_cm in (0.0, 1.0, FOREHEAD_CM):
-        surface = unroll(fit_shape(list(ada.meshes.values())[::8]), forehead_cm)
+        shape = fit_shape(list(ada.meshes.values())[::8])
+        surface = unroll(shape, forehead_cm)
         charts = [read_chart(frame, ada.meshes[frame.index], surface) for frame in ada.frames(set(range(0, 60, 6)))]
-        person = learn_face(charts, surface, has_looks=False)
+        person = learn_face(charts, shape, surface, has_looks=False)
         tops.append(mesh[10, 1] - trace_face(person.extent, surface, mesh)[:, 1].min())
     px_per_cm = np.ptp(mesh[:468, 1]) / 17.7
     assert abs(tops[0]) < 0.5 * px_per_cm

@@ -35,19 +35,24 @@ Bits = NDArray[np.bool_]
 class Looks:
     """How a person's face looks: over the texels of `region` (H, W), the mean gradients and their components.
 
-    `mean` (2 M,), `components` (K, 2 M) of unit length, `variance` (2 M,) of what they leave.
+    `mean` (2 M,), `components` (K, 2 M) of unit length, `variance` (2 M,) of what they leave; `sharpness`: the usual.
     """
 
     region: Bits
     mean: NDArray[np.float32]
     components: NDArray[np.float32]
     variance: NDArray[np.float32]
+    sharpness: float
 
     def find_covered(self, chart: Chart) -> Bits:
         """The texels (H, W) of a face that something covers."""
         is_seen = _find_firm(chart) & self.region
         deviation = _spread(self._measure(chart, is_seen), is_seen)
         return _keep_sure(deviation, is_seen)
+
+    def measure_sharpness(self, chart: Chart) -> float:
+        """The root mean square of a face's gradients, as a ratio to the person's usual."""
+        return _measure_sharpness(measure_gradients(chart), chart.is_seen & self.region) / max(self.sharpness, 1e-6)
 
     def _measure(self, chart: Chart, is_seen: Bits) -> NDArray[np.float32]:
         """The squared deviation of each texel (H, W) from the nearest look."""
@@ -74,7 +79,8 @@ def learn_looks(charts: Sequence[Chart], extent: Extent) -> Looks:
     rest = np.stack([_fit(row - mean, components, is_known) for row, is_known in zip(values, seen, strict=True)])
     variance = np.median(rest**2, axis=0) / 0.455  # the median of a squared normal deviate
     mean, components, variance = (part.astype(np.float32) for part in (mean, components, variance))
-    return Looks(region, mean, components, variance)
+    sharpness = [_measure_sharpness(gradients[n], is_seen[n]) for n in own]
+    return Looks(region, mean, components, variance, float(np.median(sharpness)))
 
 
 def measure_gradients(chart: Chart) -> Gradients:
@@ -82,6 +88,10 @@ def measure_gradients(chart: Chart) -> Gradients:
     lightness = cv2.cvtColor(chart.colors.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
     smooth = cv2.GaussianBlur(lightness, (0, 0), 0.7)
     return np.dstack([cv2.Sobel(smooth, cv2.CV_32F, dx, 1 - dx, scale=0.125) for dx in (1, 0)])
+
+
+def _measure_sharpness(gradients: Gradients, is_seen: Bits) -> float:
+    return float(np.sqrt((gradients[is_seen] ** 2).mean())) if is_seen.any() else 0.0
 
 
 def _find_firm(chart: Chart) -> Bits:

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.alignment import transform
-from vision.crops import crop_frame, encode_png, measure_sharpness
+from vision.crops import Picture, crop_frame, encode_png, measure_sharpness
 from vision.hashing import check_clip
 from vision.masks import draw_face, face_outline
 from vision.person_face import FaceShape, PersonFace
+from vision.quality import Limits, Small, find_flaw, measure_cut, shrink_face
 from vision.tables import FACESET, TRACKS, matrix
 from vision.video_read import Frame, Part, read_frames
 
@@ -42,6 +43,7 @@ class Cutting:
     faces: tuple[Located, ...]
     crop_px: int
     person: PersonFace | None
+    limits: Limits
 
     def __str__(self) -> str:
         return f"{self.clip}, frames {self.part.first_frame} to {self.part.end_frame - 1}"
@@ -49,10 +51,11 @@ class Cutting:
 
 @dataclass(frozen=True)
 class CutFace:
-    """A face's row of TRACKS, and its record (a dict of FACESET's columns) where the face set takes it."""
+    """A face's row of TRACKS; where the face set takes it, its record (a dict of FACESET's columns), a small view."""
 
     row: Row
-    record: Row | None
+    record: Row | None = None
+    small: Small | None = None
 
 
 def cut_faces(cutting: Cutting) -> list[CutFace]:
@@ -61,7 +64,7 @@ def cut_faces(cutting: Cutting) -> list[CutFace]:
     for face in cutting.faces:
         of_frame.setdefault(face.row["frame"], []).append(face)
     if not any(face.row["is_used"] for face in cutting.faces):
-        return [CutFace(face.row | _to_columns(FaceShape(_NOTHING)), None) for face in cutting.faces]
+        return [CutFace(face.row | _to_columns(FaceShape(_NOTHING))) for face in cutting.faces]
     check_clip(cutting.clip, cutting.clip_sha256)
     return [
         _cut_face(frame, face, cutting)
@@ -75,9 +78,13 @@ _NOTHING = np.empty((0, 2), np.float32)
 
 def _cut_face(frame: Frame, face: Located, cutting: Cutting) -> CutFace:
     if not face.row["is_used"]:
-        return CutFace(face.row | _to_columns(FaceShape(_NOTHING)), None)
-    row = face.row | _to_columns(_find_shape(frame, face, cutting))
-    return CutFace(row, _make_record(frame, row, cutting.crop_px) if face.is_taken else None)
+        return CutFace(face.row | _to_columns(FaceShape(_NOTHING)))
+    shape = _find_shape(frame, face, cutting)
+    row = face.row | _to_columns(shape)
+    if not face.is_taken:
+        return CutFace(row)
+    crop = crop_frame(frame, matrix(row["frame_to_crop"]), cutting.crop_px)
+    return CutFace(row, _make_record(frame, row, crop, shape, cutting.limits), shrink_face(crop))
 
 
 def _find_shape(frame: Frame, face: Located, cutting: Cutting) -> FaceShape:
@@ -94,13 +101,13 @@ def _to_columns(shape: FaceShape) -> Row:
     return {"outline": shape.outline.ravel(), "covers": covers, "covered_ratio": shape.covered_ratio}
 
 
-def _make_record(frame: Frame, row: Row, crop_px: int) -> Row:
+def _make_record(frame: Frame, row: Row, crop: Picture, shape: FaceShape, limits: Limits) -> Row:
     """A face's record: its crop, and what the row says in the crop's pixels."""
-    to_crop = matrix(row["frame_to_crop"])
+    to_crop, crop_px = matrix(row["frame_to_crop"]), len(crop)
     landmarks, outline, *covers = (
         transform(to_crop, np.reshape(flat, (-1, 2))) for flat in (row["landmarks"], row["outline"], *row["covers"])
     )
-    crop = crop_frame(frame, to_crop, crop_px)
+    cut_ratio = measure_cut(outline, to_crop, crop_px, frame.planes[0].shape)
     mask = draw_face(outline, covers, (crop_px, crop_px))
     return {name: row[name] for name in _SHARED} | {
         "picture": encode_png(crop),
@@ -108,5 +115,5 @@ def _make_record(frame: Frame, row: Row, crop_px: int) -> Row:
         "outline": outline.ravel(),
         "covers": [cover.ravel() for cover in covers],
         "sharpness": measure_sharpness(crop, mask),
-        "reason": "",
+        "reason": find_flaw(shape, cut_ratio, limits),
     }

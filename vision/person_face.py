@@ -1,5 +1,6 @@
 """One person's face as it is learnt from some of their faces: its surface, how far it reaches, how it looks."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from vision.extent import Extent, find_extent
 from vision.hashing import check_clip
 from vision.outline import trace_face, trace_region
 from vision.planes import HasPlanes
-from vision.surface import Mesh, Surface
+from vision.surface import Mesh, Shape, Surface, measure_misfit
 from vision.video_read import Part, read_frames
 
 MIN_CHARTS = 8  # of which looks can be learnt
@@ -24,18 +25,22 @@ MIN_CHARTS = 8  # of which looks can be learnt
 class FaceShape:
     """What a frame shows of a face: its outline (N, 2) and those of what covers it, in frame pixels.
 
-    `covered_ratio`: share of the face's seen texels that are covered; NaN where it is not known.
+    `covered_ratio`: share of the face's seen texels that are covered; `sharpness_ratio`: of the person's median;
+    `misfit_cm`: how far the mesh is from the person's shape, root mean square. NaN where they are not known.
     """
 
     outline: Points
     covers: tuple[Points, ...] = ()
-    covered_ratio: float = float("nan")
+    covered_ratio: float = math.nan
+    sharpness_ratio: float = math.nan
+    misfit_cm: float = math.nan
 
 
 @dataclass(frozen=True)
 class PersonFace:
-    """A person's surface, extent and looks; no looks where there were too few faces to learn from."""
+    """A person's shape, surface, extent and looks; no looks where there were too few faces to learn from."""
 
+    shape: Shape
     surface: Surface
     extent: Extent
     looks: Looks | None
@@ -43,19 +48,21 @@ class PersonFace:
     def find_shape(self, frame: HasPlanes, mesh: Mesh) -> FaceShape:
         """The shape of the person's face that has this mesh (478, 3) in a frame."""
         outline = trace_face(self.extent, self.surface, mesh)
+        misfit_cm = measure_misfit(mesh, self.shape)
         if self.looks is None:
-            return FaceShape(outline)
+            return FaceShape(outline, misfit_cm=misfit_cm)
         chart = read_chart(frame, mesh, self.surface)
         covered = self.looks.find_covered(chart)
         covers = trace_region(covered, self.surface, mesh) if covered.any() else []
-        return FaceShape(outline, tuple(covers), _share(covered, chart.is_seen & self.looks.region))
+        covered_ratio = _share(covered, chart.is_seen & self.looks.region)
+        return FaceShape(outline, tuple(covers), covered_ratio, self.looks.measure_sharpness(chart), misfit_cm)
 
 
-def learn_face(charts: Sequence[Chart], surface: Surface, *, has_looks: bool) -> PersonFace:
+def learn_face(charts: Sequence[Chart], shape: Shape, surface: Surface, *, has_looks: bool) -> PersonFace:
     """A person's face from charts of one surface, at least one; `has_looks`: learn how it looks as well."""
     extent = find_extent(charts)
     looks = learn_looks(charts, extent) if has_looks and len(charts) >= MIN_CHARTS else None
-    return PersonFace(surface, extent, looks)
+    return PersonFace(shape, surface, extent, looks)
 
 
 @dataclass(frozen=True)
@@ -84,4 +91,4 @@ def read_charts(charting: Charting) -> list[Chart]:
 
 
 def _share(covered: NDArray[np.bool_], seen: NDArray[np.bool_]) -> float:
-    return float(covered.sum() / seen.sum()) if seen.any() else float("nan")
+    return float(covered.sum() / seen.sum()) if seen.any() else math.nan

@@ -23,6 +23,7 @@ _BELOW_CM = 3.0  # from a point of the upper edge to the one that tells how the 
 _RINGS = 2  # of points above the upper edge
 
 Mesh = NDArray[np.floating]
+Shape = NDArray[np.float64]  # (N_SKIN, 3): centimetres, y down and z towards the back
 Placed = NDArray[np.float32]  # (H, W, 3): x, y, z of texels in pixels, z to the back; NaN off the face
 
 
@@ -46,18 +47,26 @@ class Surface:
         return placed
 
 
-def fit_shape(meshes: Sequence[Mesh]) -> NDArray[np.float64]:
-    """The median shape of meshes (478, 3) of one person: (N_SKIN, 3), centimetres, y down and z towards the back."""
+def fit_shape(meshes: Sequence[Mesh]) -> Shape:
+    """The median shape of meshes (478, 3) of one person."""
     stable = np.array(list(STABLE_POINTS.values())) * (1, -1, -1)
     fitted = []
     for mesh in meshes:
         turn = estimate_similarity(mesh[list(STABLE_POINTS)].astype(np.float64), stable)
         fitted.append(mesh[:N_SKIN] @ turn[:, :3].T + turn[:, 3])
-    shape: NDArray[np.float64] = np.median(fitted, axis=0)
+    shape: Shape = np.median(fitted, axis=0)
     return shape
 
 
-def unroll(shape: NDArray[np.float64], forehead_cm: float) -> Surface:
+def measure_misfit(mesh: Mesh, shape: Shape) -> float:
+    """How far the stable points of a mesh (478, 3) are from a person's shape: root mean square, centimetres."""
+    stable = list(STABLE_POINTS)
+    turn = estimate_similarity(mesh[stable].astype(np.float64), shape[stable])
+    rest = mesh[stable] @ turn[:, :3].T + turn[:, 3] - shape[stable]
+    return float(np.sqrt((rest**2).sum(axis=1).mean()))
+
+
+def unroll(shape: Shape, forehead_cm: float) -> Surface:
     """The surface of a face of this shape, with `forehead_cm` of forehead above the mesh."""
     above = _list_above(shape, forehead_cm)
     carried = _carry_on(shape, above)
@@ -82,7 +91,7 @@ def measure_facing(placed: Placed) -> NDArray[np.float32]:
     return np.nan_to_num(facing, nan=-1).astype(np.float32)
 
 
-def _list_above(shape: NDArray[np.float64], forehead_cm: float) -> tuple[tuple[int, int, float], ...]:
+def _list_above(shape: Shape, forehead_cm: float) -> tuple[tuple[int, int, float], ...]:
     """For each point above the edge: the edge's, the one below it, how far on, as a share of their distance."""
     if not forehead_cm:
         return ()
@@ -95,7 +104,7 @@ def _list_above(shape: NDArray[np.float64], forehead_cm: float) -> tuple[tuple[i
     )
 
 
-def _find_below(shape: NDArray[np.float64], point: int) -> int:
+def _find_below(shape: Shape, point: int) -> int:
     """The point of the mesh nearest to what lies _BELOW_CM under one of the upper edge, a little to the middle."""
     wanted = shape[point, :2] + (-shape[point, 0] / 4, _BELOW_CM)
     distances = np.hypot(*(shape[:, :2] - wanted).T)
