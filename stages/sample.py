@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from errors import ParamsError, one_line_errors
+from errors import ClipError, ParamsError, one_line_errors
 from stages.params import Sample, pick, read_key, read_params
 from vision.hashing import hash_file
 from vision.parts import PartFinder
@@ -24,6 +24,7 @@ from vision.tables import FRAMES, PARTS, SHOTS, TableWriter
 from vision.video_read import Frame, list_clips, probe_clip, read_frames
 
 SHARPNESS_LINES = 360
+MAX_ENLARGING = 2  # of pictures with fewer lines: 16 lines would become a picture of any width
 SMALL_SIZE = (64, 36)
 # A frame that differs from the one before this many times as much as any of the last frames did is a jump in a scene.
 JUMP_FACTOR = 8
@@ -47,6 +48,7 @@ def sample(
     """Write the tables of shots, parts and frames of all clips in a folder. Raises ClipError, ParamsError."""
     paths = list_clips(clips)
     check_faceset(faceset, paths, clips)
+    known: dict[str, Path] = {}
     with (
         TableWriter(shots, SHOTS) as of_shots,
         TableWriter(parts, PARTS) as of_parts,
@@ -54,7 +56,7 @@ def sample(
     ):
         for path in paths:
             picker = Picker(interval_s, params, faceset == "all" or path.name in faceset)
-            _sample_clip(path, picker, Cuts(params.cut_threshold), _Writers(of_shots, of_parts, of_frames))
+            _sample_clip(path, known, picker, Cuts(params.cut_threshold), _Writers(of_shots, of_parts, of_frames))
 
 
 def check_faceset(faceset: Literal["all"] | list[str], clips: list[Path], folder: Path) -> None:
@@ -71,10 +73,11 @@ class _Writers(NamedTuple):
     frames: TableWriter
 
 
-def _sample_clip(clip: Path, picker: "Picker", cuts: "Cuts", writers: _Writers) -> None:
+def _sample_clip(clip: Path, known: dict[str, Path], picker: "Picker", cuts: "Cuts", writers: _Writers) -> None:
+    """Write one clip's rows. `known` holds the clips before it by their hashes, and then this one."""
     info = probe_clip(clip)
     parts = PartFinder(clip)
-    key = {"clip": clip.name, "clip_sha256": hash_file(clip)}
+    key = {"clip": clip.name, "clip_sha256": _hash_new(clip, known)}
     starts: list[int] = []
     rows: list[dict[str, object]] = []
     n_frames = n_used = 0
@@ -97,6 +100,15 @@ def _sample_clip(clip: Path, picker: "Picker", cuts: "Cuts", writers: _Writers) 
         print(f"{clip}: note: {note}")
 
 
+def _hash_new(clip: Path, known: dict[str, Path]) -> str:
+    """The hash of a clip that is none of `known`: twins' faces would be trained on and validated with."""
+    sha256 = hash_file(clip)
+    if sha256 in known:
+        raise ClipError(f"{clip}: has the same bytes as {known[sha256].name}; remove one of them")
+    known[sha256] = clip
+    return sha256
+
+
 def shrink_luma(frame: Frame) -> Array:
     """Luma of 64 x 36 pixels, float32 (36, 64), in grey levels of 8 bits."""
     small = cv2.resize(frame.planes[0].astype(np.float32), SMALL_SIZE, interpolation=cv2.INTER_AREA)
@@ -104,12 +116,13 @@ def shrink_luma(frame: Frame) -> Array:
 
 
 def measure_sharpness(frame: Frame) -> float:
-    """Variance of the Laplacian of the luma, scaled to 360 lines."""
-    luma = frame.planes[0].astype(np.float32) / (1 << (frame.layout.bits - 8))
+    """Variance of the Laplacian of the luma, scaled to 360 lines, or to twice its lines where that is less."""
+    luma = frame.planes[0].astype(np.float32)
     height, width = luma.shape
-    size = (max(1, round(width * SHARPNESS_LINES / height)), SHARPNESS_LINES)
-    method = cv2.INTER_AREA if height > SHARPNESS_LINES else cv2.INTER_LINEAR
-    return float(cv2.Laplacian(cv2.resize(luma, size, interpolation=method), cv2.CV_32F).var())
+    lines = min(SHARPNESS_LINES, MAX_ENLARGING * height)
+    method = cv2.INTER_AREA if height > lines else cv2.INTER_LINEAR
+    scaled = cv2.resize(luma, (max(1, round(width * lines / height)), lines), interpolation=method)
+    return float(cv2.Laplacian(scaled / (1 << (frame.layout.bits - 8)), cv2.CV_32F).var())
 
 
 @dataclass

@@ -1,7 +1,9 @@
 """sample: shots are found, frames are picked by exact times, and every frame says why it is not used."""
 
+import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -14,11 +16,12 @@ import pytest
 
 from errors import ClipError, ParamsError
 from stages.params import Sample
-from stages.sample import sample
+from stages.sample import measure_sharpness, sample
 from tests.footage import REAL, encode_clip, encode_sound, needs_footage, numbered
 from vision.hashing import hash_file
 from vision.planes import Array
 from vision.tables import FRAMES, SHOTS, read_table
+from vision.video_read import read_frames
 from vision.video_write import VideoWriter, footage_format
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -132,9 +135,25 @@ def test_sharpness_hardly_depends_on_the_size_of_the_picture(clips: Path) -> Non
     assert frames["sharpness"][0] == pytest.approx(frames["sharpness"][1], rel=0.25)
 
 
+def test_a_wide_strip_of_a_picture_is_not_enlarged_without_bounds(clips: Path) -> None:
+    frame = next(read_frames(encode_clip(clips / "a.mkv", numbered([0], (16, 4096)), "ffv1")))
+    tracemalloc.start()
+    assert measure_sharpness(frame) > 0
+    assert tracemalloc.get_traced_memory()[1] < 8e6  # at 360 lines it would be 133 MB
+    tracemalloc.stop()
+
+
+def test_two_clips_of_the_same_bytes_are_refused_and_both_are_named(clips: Path) -> None:
+    _write(clips / "a.mp4", [_view(_scene(8), 0)])
+    shutil.copy(clips / "a.mp4", clips / "b.mov")
+    with pytest.raises(ClipError, match=r"clips/b.mov: has the same bytes as a.mp4; remove one of them"):
+        _sample(clips)
+    assert not list((clips.parent / "out").iterdir())
+
+
 def test_clips_outside_the_face_set_keep_their_frames_and_say_so(clips: Path) -> None:
-    for name in ("a.mp4", "b.mp4"):
-        _write(clips / name, [_view(_scene(8), shift) for shift in range(0, 12, 3)])
+    for seed, name in enumerate(("a.mp4", "b.mp4")):
+        _write(clips / name, [_view(_scene(8 + seed), shift) for shift in range(0, 12, 3)])
     _, frames = _sample(clips, faceset=["b.mp4"])
     assert frames.groupby("clip")["reason"].unique().map(list).to_dict() == {
         "a.mp4": ["not in face set"],

@@ -339,6 +339,30 @@ def test_a_header_that_lies_about_its_length_does_no_harm(tmp_path: Path) -> Non
     assert len(list(read_frames(clip))) == N
 
 
+def test_a_stream_without_its_first_key_frame_says_what_is_missing(tmp_path: Path) -> None:
+    whole = encode_clip(tmp_path / "whole.ts", numbered(range(N)), options={"g": "8", "bf": "0"})
+    data = whole.read_bytes()
+    packets = [data[i : i + 188] for i in range(0, len(data), 188)]
+    starts = [i for i, packet in enumerate(packets) if packet[1] & 0x40 and packet[1:3] == b"\x41\x00"]
+    clip = tmp_path / "cut.ts"
+    clip.write_bytes(b"".join(packets[:3] + packets[starts[3] :]))
+    assert [read_number(frame.planes[0]) for frame in read_frames(clip)] == list(range(8, N))
+    assert probe_clip(clip).notes == (
+        "begins between key frames: 0.20 s before the first one cannot be decoded and are left out",
+    )
+    assert probe_clip(whole).notes == ()
+
+
+# ---- what is left out
+
+
+def test_transparency_that_is_dropped_is_told(tmp_path: Path) -> None:
+    pictures = [av.VideoFrame(WIDTH, HEIGHT, "argb")]
+    assert probe_clip(encode_clip(tmp_path / "a.mov", pictures, "qtrle", "argb")).notes == (
+        "argb is read as yuv444p, without its transparency",
+    )
+
+
 # ---- folders
 
 

@@ -12,6 +12,7 @@ What it takes and how, stated once:
 - An untagged matrix is BT.709 above 576 lines or from 1280 columns, BT.601 below. HDR transfers (PQ, HLG) are refused,
   since treating them as ordinary gamma would give wrong pictures.
 - A bare H.264 or HEVC stream has no times: they are made from its rate, and a note says so.
+- A stream that begins between key frames is shown from its first one on, and a note says what is missing.
 - A frame that does not decode without error ends the reading with a ClipError, after the good frames before it.
 """
 
@@ -121,7 +122,9 @@ def list_clips(folder: Path) -> list[Path]:
         if not path.name.isprintable():
             raise ClipError(f"{folder}: the name {path.name!a} has characters that cannot be shown; rename it")
     if not files:
-        raise ClipError(f"{folder}: holds no clip; put the person's clips there")
+        raise ClipError(
+            f"{folder}: holds no clip (names with a dot in front do not count); put the person's clips there"
+        )
     return files
 
 
@@ -333,17 +336,22 @@ def _describe(container: Any, stream: Any, first: Any, path: Path) -> ClipInfo:
         has_sound=bool(container.streams.audio),
         is_interlaced=bool(first.interlaced_frame),
         duration=stream.duration,
-        notes=(*notes, *_note_streams(container, first)),
+        notes=(*notes, *_note_streams(container, stream, first)),
     )
 
 
-def _note_streams(container: Any, first: Any) -> Iterator[str]:
+def _note_streams(container: Any, stream: Any, first: Any) -> Iterator[str]:
     if len(container.streams.video) > 1:
         yield f"{len(container.streams.video)} video streams, the first that is no cover picture is used"
     if first.interlaced_frame:
         yield "interlaced: frames are used as they are, both fields together"
     if first.pts is None:
         yield "has no time stamps, they are made from its rate"
+    elif stream.start_time is not None and first.pts > stream.start_time:
+        missing_s = float((first.pts - stream.start_time) * stream.time_base)
+        yield f"begins between key frames: {missing_s:.2f} s before the first one cannot be decoded and are left out"
+    if container.streams.subtitles:
+        yield "subtitles are left out"
 
 
 def _read_orientation(picture: Any, path: Path) -> Orientation:
@@ -363,7 +371,8 @@ def _read_layout(picture: Any, orientation: Orientation, path: Path) -> tuple[La
         raise ClipError(f"{path}: is HDR ({name}); convert it to SDR (BT.709) first")
     matrix = _read_matrix(picture, path)
     layout, target = _nearest(picture, matrix)
-    notes = () if target is None else (f"{picture.format.name} is read as {target}",)
+    dropped = ", without its transparency" if any(part.is_alpha for part in picture.format.components) else ""
+    notes = () if target is None else (f"{picture.format.name} is read as {target}{dropped}",)
     return _upright_layout(layout, picture, orientation), notes
 
 
