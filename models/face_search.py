@@ -17,10 +17,13 @@ from models.mtcnn_package import PackageDetector
 from vision.hashing import check_clip
 from vision.mesh import share_mesh
 from vision.planes import shrink_to_rgb
+from vision.profiles import share_profiles
 from vision.tables import DETECTIONS, make_table
 from vision.video_read import Frame, Part, read_frames
 
 SEARCHED_FACE_PX = 48  # of the smallest face where it is searched for: what the last of the nets sees
+PROFILE_LINES = 360  # of the picture in which profiles are looked for; their detector shrinks it to 192 px
+PROFILE_HEIGHT = 0.8  # of its boxes / of MTCNN's: they begin at the brows
 FRAMES_AHEAD = 8  # read while those before are looked at; and, without the mesh, through the nets together
 
 Row = dict[str, object]
@@ -37,6 +40,7 @@ class Search:
     min_face_ratio: float
     thresholds: tuple[float, float, float]
     search_s: float
+    profiles: bool
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ def find_faces(stretch: Stretch) -> pd.DataFrame:
     frames = _make_ahead(_split(read_frames(stretch.clip, stretch.part)))
     rows: list[Row] = []
     if stretch.search.landmarks == "mesh":
-        follower = FaceFollower(lambda frame: _find(stretch.search, [frame])[0], share_mesh(), stretch.every)
+        follower = FaceFollower(lambda frame: search_frame(stretch.search, frame), share_mesh(), stretch.every)
         for frame, sightings in follower.follow(chain.from_iterable(frames), stretch.starts):
             rows.extend(_describe_faces(frame, sightings, stretch))
     else:
@@ -69,6 +73,28 @@ def find_faces(stretch: Stretch) -> pd.DataFrame:
                 sightings = [Sighting(face, None, is_searched=True) for face in faces]
                 rows.extend(_describe_faces(frame, sightings, stretch))
     return make_table(rows, DETECTIONS)
+
+
+def search_frame(search: Search, frame: Frame) -> list[Detection]:
+    """The detector's faces in a frame, and those that only the other detector sees, as large as the smallest."""
+    found = _find(search, [frame])[0]
+    if not search.profiles:
+        return found
+    picture = shrink_to_rgb(frame.planes, frame.layout, PROFILE_LINES)
+    others = (_enlarge(Detection(*face), picture, frame) for face in share_profiles().find(picture))
+    least = PROFILE_HEIGHT * search.min_face_ratio * frame.planes[0].shape[0]
+    large = [face for face in others if face.box[3] - face.box[1] >= least]
+    return found + [face for face in large if not _is_among(face, found)]
+
+
+def _is_among(face: Detection, found: list[Detection]) -> bool:
+    """Whether a face is one of those found: they share a third of the smaller box."""
+    for other in found:
+        low, high = np.maximum(face.box[:2], other.box[:2]), np.minimum(face.box[2:], other.box[2:])
+        smaller = min((box[2:] - box[:2]).prod() for box in (face.box, other.box))
+        if (high > low).all() and (high - low).prod() > smaller / 3:
+            return True
+    return False
 
 
 def _find(search: Search, frames: list[Frame]) -> list[list[Detection]]:

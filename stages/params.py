@@ -109,6 +109,13 @@ class Detect(_Section):
     min_face_ratio: float = Field(ge=0.02, le=1)
     thresholds: list[Ratio] = Field(min_length=3, max_length=3)
     search_s: float = Field(ge=0, le=10)
+    profiles: bool
+
+    @model_validator(mode="after")
+    def _has_what_profiles_need(self) -> Self:
+        if self.profiles and self.landmarks == "five":
+            raise ValueError("profiles needs landmarks: mesh; set profiles to false")
+        return self
 
 
 class Limits(_Section):

@@ -17,7 +17,7 @@ DOORS = {
     "dask": {"flows/dask_engine.py"},
     "distributed": {"flows/dask_engine.py"},
     "dvc": {"flows/graph.py", "flows/grid.py"},
-    "mediapipe": {"vision/mesh.py"},
+    "mediapipe": {"vision/face_graph.py"},
     "prefect": {"flows/"},
     "pydantic": {"stages/params.py"},
     "pydantic_core": {"stages/params.py"},

@@ -29,7 +29,9 @@ from vision.video_write import VideoWriter, footage_format
 
 ROOT = Path(__file__).resolve().parent.parent
 STILLS = ROOT / "../shared/footage/stills"
-PARAMS = Detect(engine="torch", landmarks="mesh", min_face_ratio=0.2, thresholds=[0.6, 0.7, 0.8], search_s=0.2)
+PARAMS = Detect(
+    engine="torch", landmarks="mesh", min_face_ratio=0.2, thresholds=[0.6, 0.7, 0.8], search_s=0.2, profiles=True
+)
 LAYOUT = Layout(1, 1, 8, Matrix.BT709, is_full_range=True)
 FACE = Detection(np.array([2, 3, 12, 15], np.float32), 0.9, np.arange(10, dtype=np.float32).reshape(5, 2))
 

@@ -52,7 +52,7 @@ class Clip:
 
 
 def _learn(path: Path, n_frames: int, search_s: float = 0.5) -> Clip:
-    search = Search("torch", "mesh", 0.12, (0.6, 0.7, 0.8), search_s)
+    search = Search("torch", "mesh", 0.12, (0.6, 0.7, 0.8), search_s, profiles=True)
     part = Part(0, n_frames, 0)
     found = find_faces(Stretch(path, hash_file(path), part, search, 15, frozenset([0])))
     found = found[(found["face"] == 0) & found["mesh"].notna()]

@@ -120,7 +120,7 @@ def test_against_the_performers_truth_it_halves_the_jitter_and_errs_less_in_fast
     clip = ROOT / "clips/ada/take1.mp4"
     truth = read_table(ROOT / "performers/truth/demo.parquet", TRUTH, ["target_landmarks"])["target_landmarks"]
     known = np.stack(list(truth)).reshape(len(truth), -1, 2)
-    search = Search("torch", "mesh", 0.12, (0.6, 0.7, 0.8), 0.5)
+    search = Search("torch", "mesh", 0.12, (0.6, 0.7, 0.8), 0.5, profiles=True)
     found = find_faces(Stretch(clip, hash_file(clip), Part(0, len(truth), 0), search, 12, frozenset({0})))
     raw = np.stack(list(found["mesh"])).reshape(len(truth), -1, 3)
     errors = [points[:, MESH, :2] - known for points in (raw, smooth_track(raw))]

@@ -1,4 +1,4 @@
-"""The face mesh: 478 points with iris on a face whose place is known (mediapipe; no other module uses it).
+"""The face mesh: 478 points with iris on a face whose place is known (mediapipe's).
 
 The landmark model runs on a region that we give it instead of what mediapipe's own detector or tracker would. To `fit`
 is to run it on a detection's region, then on one measured from that first mesh: that takes most of the detector's
@@ -6,19 +6,15 @@ jitter away, and still a frame's mesh depends on no other frame. To `follow` is 
 frame beside, and once more where the face has left that region's middle. Grishchenko et al. 2020, "Attention Mesh".
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from errors import ParamsError
+from vision.face_graph import FaceGraph
 from vision.mesh_input import (
     INPUT_PX,
     Matrix,
@@ -39,14 +35,14 @@ _MIN_OVERLAP = 0.3  # intersection over union of mesh and detection below which 
 _GRAPH = """
 input_stream: "picture"
 input_stream: "region"
-output_stream: "landmarks"
+output_stream: "found"
 input_side_packet: "with_attention"
 node {
   calculator: "FaceLandmarkCpu"
   input_stream: "IMAGE:picture"
   input_stream: "ROI:region"
   input_side_packet: "WITH_ATTENTION:with_attention"
-  output_stream: "LANDMARKS:landmarks"
+  output_stream: "LANDMARKS:found"
 }
 """
 
@@ -117,64 +113,15 @@ class _Model:
     """mediapipe's landmark model: a square picture of INPUT_PX -> points in its pixels."""
 
     def __init__(self) -> None:
-        with _silence():  # its C++ parts report their start to stderr, whatever the log level
-            self._bind()
-            self._graph.start_run({"with_attention": self._packets.create_bool(True)})
-            self.run(np.zeros((INPUT_PX, INPUT_PX, 3), np.uint8))
+        self._graph = FaceGraph(_GRAPH, is_whole=True, options={"with_attention": True})
 
     def run(self, picture: Picture) -> NDArray[np.float64] | None:
         """Points (478, 3), or None where the model sees no face."""
-        self._output: Any = None
-        self._time += 1
-        packet = self._packets.create_image_frame(data=picture, image_format=self._rgb)
-        self._graph.add_packet_to_input_stream("picture", packet.at(self._time))
-        self._graph.add_packet_to_input_stream("region", self._whole.at(self._time))
-        self._graph.wait_until_idle()
-        if self._output is None or self._output.is_empty():
-            return None
-        landmarks = self._read(self._output).landmark
-        return np.array([(point.x, point.y, point.z) for point in landmarks]) * INPUT_PX
+        packet = self._graph.run(picture)
+        return None if packet is None else self._graph.read_landmarks(packet) * INPUT_PX
 
     def close(self) -> None:
         self._graph.close()
-
-    def _bind(self) -> None:
-        """Imported here, so that this module is of use where mediapipe is missing."""
-        try:
-            import mediapipe  # noqa: PLC0415
-            from mediapipe.framework.formats import landmark_pb2, rect_pb2  # noqa: PLC0415
-            from mediapipe.python import _framework_bindings as bindings  # noqa: PLC0415
-            from mediapipe.python import packet_creator  # noqa: PLC0415
-        except ImportError as error:
-            raise ParamsError(
-                f"the face mesh needs mediapipe 0.10.14 ({error}); install it as the Makefile does, or set "
-                "detect.landmarks: five in params.yaml"
-            ) from error
-        bindings.resource_util.set_resource_dir(str(Path(mediapipe.__file__).parents[1]))
-        getter = bindings._packet_getter
-        self._read = lambda packet: landmark_pb2.NormalizedLandmarkList.FromString(getter._get_serialized_proto(packet))
-        self._packets, self._rgb, self._time = packet_creator, mediapipe.ImageFormat.SRGB, 0
-        self._whole = packet_creator.create_proto(
-            rect_pb2.NormalizedRect(x_center=0.5, y_center=0.5, width=1, height=1)
-        )
-        self._graph = bindings.calculator_graph.CalculatorGraph(graph_config=_GRAPH)
-        self._graph.observe_output_stream("landmarks", self._keep, True)
-
-    def _keep(self, _stream: str, packet: Any) -> None:
-        self._output = packet
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Send the process's stderr nowhere for a moment; Python's own errors still come out as exceptions."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
 
 
 def _overlap(mesh: Points, box: Points, shape: tuple[int, ...]) -> float:

@@ -1,0 +1,41 @@
+"""Which faces are found of those that are there, also of turned heads, and nothing else."""
+
+from collections import defaultdict
+
+from models.face_search import Search, Stretch, find_faces, search_frame
+from models.threads import one_thread
+from tests.footage import REAL, needs_footage
+from tests.hand_counts import CROWD
+from tests.turned_heads import list_turned, render_turned
+from vision.hashing import hash_file
+from vision.video_read import Part
+
+SEARCH = Search("torch", "mesh", 0.12, (0.6, 0.7, 0.8), 0.5, profiles=True)
+
+
+def test_turned_heads_are_found_up_to_the_profile_and_nothing_beside_them() -> None:
+    """benchmarks/recall.py has more of them."""
+    is_found = defaultdict(list)
+    with one_thread():
+        heads = list(render_turned(list_turned((30, 60, 90), 1, 0.5)))
+    for head in heads:
+        faces = search_frame(SEARCH, head.frame)
+        hits = [face for face in faces if head.is_in(face.box)]
+        assert len(faces) == len(hits) <= 1
+        is_found[abs(head.turned.yaw)].append(bool(hits))
+    assert all(is_found[30])
+    assert all(is_found[60])
+    assert sum(is_found[90]) >= 0.75 * len(is_found[90])
+
+
+@needs_footage
+def test_faces_counted_by_eye_are_found_in_a_clip_with_cuts_profiles_and_hands() -> None:
+    clip = REAL / "crowd.mp4"
+    starts = frozenset([0, 20, 82, 211])
+    found = find_faces(Stretch(clip, hash_file(clip), Part(0, 275, 0), SEARCH, 15, starts))
+    n_found = 0
+    for frame, points in CROWD.items():
+        boxes = found[found["frame"] == frame]
+        for x, y in points:
+            n_found += (boxes["x1"].lt(x) & boxes["x2"].gt(x) & boxes["y1"].lt(y) & boxes["y2"].gt(y)).any()
+    assert n_found >= 0.95 * sum(map(len, CROWD.values()))
