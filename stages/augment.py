@@ -7,6 +7,7 @@ A stored face is the model's view with a margin; geometry (moves, flips, the ran
 import hashlib
 import os
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from vision.balance import count_draws
 from vision.crops import crop_picture, decode_png
 from vision.expression import EXPRESSION, Expressions
 from vision.faceset import read_faceset
-from vision.masks import draw_face, draw_mask, feature_outlines, soften_mask
+from vision.masks import draw_face, draw_mask, outline_ellipse, soften_mask, surround_regions
 from vision.packed import FACE, FEATURE, MARGIN_RATIO, stored_px
 from vision.tables import FACES, outlines, points, write_table
 from vision.whole import whole_folder
 
 GAP_RATIO = 0.2  # faces left out between train and validation, as a share of the validation's
 # Along the far cheek the mesh reaches past the face, onto what stands behind it: training leaves the outline's rim out.
+EMPHASIZED = ("eyes", "mouth")  # regions that training may weigh more
 RIM_RATIO = 0.03  # its width, as a share of the view's side
 _RECORD = [column.name for column in FACES.columns if column.name not in ("split", "row")]
 
@@ -173,8 +175,9 @@ def _store_face(record: dict[str, Any], params: Augment) -> NDArray[np.uint8]:
     outline, *covers = (transform(to_stored, flat) for flat in outlines([record["outline"], *record["covers"]]))
     face = soften_mask(draw_face(outline, covers, (side, side)), RIM_RATIO * params.face_px, 0)
     mask = face * FACE
-    for ellipse in feature_outlines(landmarks, kind):
-        feature = np.minimum(draw_mask(transform(to_stored, ellipse), (side, side)), face)
+    regions = surround_regions(landmarks, kind)
+    for ellipse in chain.from_iterable(regions[name] for name in EMPHASIZED if name in regions):
+        feature = np.minimum(draw_mask(transform(to_stored, outline_ellipse(ellipse)), (side, side)), face)
         mask = np.maximum(mask, feature * FEATURE)
     return np.dstack([crop_picture(crop, to_stored, side), np.round(mask).astype(np.uint8)])
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vision.alignment import canonical_landmarks, transform
-from vision.masks import draw_mask, face_outline, feature_outlines, soften_mask
-from vision.mesh_regions import FEATURES
+from vision.masks import draw_mask, face_outline, fill_ellipses, outline_ellipse, soften_mask, surround_regions
+from vision.mesh_regions import REGIONS
 
 CIRCLE = np.stack([np.cos(np.linspace(0, 2 * np.pi, 60)), np.sin(np.linspace(0, 2 * np.pi, 60))], 1)
 
@@ -71,13 +71,20 @@ def test_the_outline_of_five_points_is_an_ellipse_around_them() -> None:
     assert unit.max() < 0.9
 
 
-def test_features_hold_eyes_and_mouth_even_where_an_eye_is_closed() -> None:
+def test_regions_hold_eyes_brows_and_mouth_even_where_an_eye_is_closed() -> None:
     mesh = np.full((478, 2), 50, np.float32)
-    for ring, (x, y) in zip(FEATURES, ((30, 40), (70, 40), (50, 70)), strict=True):
-        mesh[list(ring)] = [(x + 10 * np.cos(a), y) for a in np.linspace(0, np.pi, len(ring))]  # a line: closed
-    masks = [draw_mask(outline, (101, 101)) for outline in feature_outlines(mesh, "mesh")]
-    for mask, (x, y) in zip(masks, ((30, 40), (70, 40), (50, 70)), strict=True):
-        assert mask[y, x - 11 : x + 12].min() > 0.9
-        assert mask[y - 3 : y + 4, x].min() > 0.9
-        assert mask[y + 8].max() == mask[y, x + 16] == 0
-    assert feature_outlines(mesh[:5], "five") == []
+    middles = {"eyes": ((30, 40), (70, 40)), "brows": ((30, 20), (70, 20)), "mouth": ((50, 70),)}
+    for name, rings in REGIONS.items():
+        for ring, (x, y) in zip(rings, middles[name], strict=True):
+            mesh[list(ring)] = [(x + 10 * np.cos(a), y) for a in np.linspace(0, np.pi, len(ring))]  # a line: closed
+    regions = surround_regions(mesh, "mesh")
+    assert regions.keys() == middles.keys()
+    for name, ellipses in regions.items():
+        filled = fill_ellipses(ellipses, (101, 101))
+        drawn = np.max([draw_mask(outline_ellipse(one), (101, 101)) for one in ellipses], axis=0)
+        assert np.abs(filled - drawn).mean() < 0.01
+        for mask, (x, y) in ((mask, middle) for mask in (filled, drawn) for middle in middles[name]):
+            assert mask[y, x - 11 : x + 12].min() > 0.9
+            assert mask[y - 3 : y + 4, x].min() > 0.9
+            assert mask[y + 8].max() == mask[y, x + 16] == 0
+    assert surround_regions(mesh[:5], "five") == {}

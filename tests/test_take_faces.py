@@ -10,7 +10,7 @@ NOWHERE = np.zeros((2, 3)), np.zeros(4, np.float32), np.zeros((5, 2), np.float32
 
 
 def _face(yaw: float = 0.0, mouth: float = 0.1, eye: float = 0.3) -> TakeFace:
-    return TakeFace(*NOWHERE, yaw, mouth, eye)
+    return TakeFace(*NOWHERE, yaw, mouth, eye, {})
 
 
 def test_frames_are_spread_over_the_swapped_ones() -> None:

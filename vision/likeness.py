@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.crops import Picture
+from vision.masks import Regions, fill_ellipses
+from vision.mesh_regions import REGIONS
 from vision.metrics import Pool, gradient_energy, psnr_db, squared_error, structural_similarity
 
 
@@ -27,9 +29,16 @@ class Likeness:
     errors: dict[str, Pool] = field(default_factory=lambda: {name: Pool() for name in ("swap", "unswapped", "floor")})
     similarities: dict[str, Pool] = field(default_factory=lambda: {name: Pool() for name in ("swap", "unswapped")})
     energies: dict[str, Pool] = field(default_factory=lambda: {name: Pool() for name in ("swap", "truth")})
+    regions: dict[str, Pool] = field(default_factory=lambda: {name: Pool() for name in REGIONS})
 
     def add(
-        self, swap: Picture, target: Picture, pasted: Picture, truth: Picture, mask: NDArray[np.bool_]
+        self,
+        swap: Picture,
+        target: Picture,
+        pasted: Picture,
+        truth: Picture,
+        mask: NDArray[np.bool_],
+        regions: Regions,
     ) -> FramePsnr:
         """Take one frame's four pictures; return its own figures, all NaN where the mask is empty."""
         pictures = {"swap": swap, "unswapped": target, "floor": pasted}
@@ -38,21 +47,27 @@ class Likeness:
             self.errors[name].add(*found)
         for name, pool in self.similarities.items():
             pool.add(*structural_similarity(pictures[name], truth, mask))
+        for name, ellipses in regions.items():
+            self.regions[name].add(*squared_error(swap, truth, mask & fill_ellipses(ellipses, mask.shape)))
         self.energies["swap"].add(*gradient_energy(swap, mask))
         self.energies["truth"].add(*gradient_energy(truth, mask))
         return FramePsnr(**{name: psnr_db(total / n) if n else math.nan for name, (total, n) in frame.items()})
 
     def join(self, later: Self) -> None:
         """Add the sums over later frames."""
-        for kind in ("errors", "similarities", "energies"):
+        for kind in ("errors", "similarities", "energies", "regions"):
             for name, pool in getattr(self, kind).items():
                 pool.join(getattr(later, kind)[name])
 
     def figures(self) -> dict[str, float]:
-        """The figures over all frames by their names in the metrics; NaN where nothing was compared."""
+        """The figures over all frames by their names in the metrics; NaN where nothing was compared.
+
+        Those of regions only where they are known.
+        """
         return {
             **{f"{name}_psnr_db": psnr_db(pool.mean) for name, pool in self.errors.items()},
             **{f"{name}_ssim": pool.mean for name, pool in self.similarities.items()},
+            **{f"{name}_psnr_db": psnr_db(pool.mean) for name, pool in self.regions.items() if pool.n_values},
             "sharpness_ratio": _ratio(self.energies["swap"].total, self.energies["truth"].total),
         }
 

@@ -8,13 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.alignment import CENTER_Y_CM, CROP_CM, Matrix, Points, invert, transform
-from vision.mesh_regions import FEATURES
+from vision.mesh_regions import REGIONS
 
 # Half axes of the ellipse that stands in for the outline where only five points are known, and its middle, centimetres.
 _ELLIPSE_CM = (7.2, 8.8)
 _ELLIPSE_Y_CM = -0.6
 _SUBPIXEL_BITS = 4
 _FINE = 4  # a mask is drawn on a grid so much finer: OpenCV's own antialiasing makes it half a pixel larger
+
+
+Regions = dict[str, NDArray[np.float32]]  # ellipses (N, 4) by name: middle x, y, half axes x, y
 
 
 def face_outline(landmarks: Points, kind: str, frame_to_crop: Matrix, crop_px: int) -> Points:
@@ -30,24 +33,38 @@ def face_outline(landmarks: Points, kind: str, frame_to_crop: Matrix, crop_px: i
     return hull
 
 
-def feature_outlines(landmarks: Points, kind: str) -> list[Points]:
-    """Ellipses (N, 2) around eyes and mouth of an upright face, with a rim of a third; none for `five`.
+def surround_regions(landmarks: Points, kind: str) -> Regions:
+    """Ellipses around eyes, brows and mouth of an upright face, with a rim of a third; none for `five`.
 
     A closed eye is a line: an ellipse is at least 0.45 times as high as wide.
     """
     if kind != "mesh":
-        return []
-    return [_surround(landmarks[list(ring), :2]) for ring in FEATURES]
+        return {}
+    return {name: np.stack([_surround(landmarks[list(ring), :2]) for ring in rings]) for name, rings in REGIONS.items()}
 
 
-def _surround(points: Points) -> Points:
+def _surround(points: Points) -> NDArray[np.float32]:
     low, high = points.min(0), points.max(0)
     half = (high - low) / 2
     axes = np.maximum(half * 4 / 3, half.max() * 0.45)
+    return np.concatenate([(low + high) / 2, axes]).astype(np.float32)
+
+
+def outline_ellipse(ellipse: NDArray[np.float32]) -> Points:
+    """An ellipse (4,) of `surround_regions` as a polygon (N, 2)."""
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    ellipse: Points = (circle * axes + (low + high) / 2).astype(np.float32)
-    return ellipse
+    outline: Points = (circle * ellipse[2:] + ellipse[:2]).astype(np.float32)
+    return outline
+
+
+def fill_ellipses(ellipses: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The pixels (H, W) whose middles lie in any of the ellipses (N, 4)."""
+    filled = np.zeros(size, bool)
+    y, x = np.ogrid[: size[0], : size[1]]
+    for middle_x, middle_y, axis_x, axis_y in ellipses:
+        filled |= ((x - middle_x) / axis_x) ** 2 + ((y - middle_y) / axis_y) ** 2 <= 1
+    return filled
 
 
 def draw_mask(outline: Points, size: tuple[int, int]) -> NDArray[np.float32]:

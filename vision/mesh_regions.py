@@ -9,12 +9,17 @@ from numpy.typing import NDArray
 # (outer corner, inner corner, three points of the upper lid, the three of the lower lid below them)
 LEFT_EYE = (33, 133, (160, 159, 158), (144, 145, 153))
 RIGHT_EYE = (263, 362, (387, 386, 385), (373, 374, 380))
-# Rings around each eye and the lips: what expression shows in.
-FEATURES = (
+# Rings around what expression shows in: each eye and brow, left first, and the lips.
+_EYES = (
     (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
     (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249),
-    (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146),
 )
+_BROWS = (
+    (70, 63, 105, 66, 107, 55, 65, 52, 53, 46),
+    (300, 293, 334, 296, 336, 285, 295, 282, 283, 276),
+)
+_MOUTH = ((61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146),)
+REGIONS = {"eyes": _EYES, "brows": _BROWS, "mouth": _MOUTH}
 MOUTH_CORNERS = (61, 291)
 UPPER_INNER_LIP = (82, 13, 312)
 LOWER_INNER_LIP = (87, 14, 317)

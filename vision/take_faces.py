@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.alignment import Matrix, Points, canonical_landmarks, invert, transform
+from vision.masks import Regions, surround_regions
 from vision.tables import TRACKS, matrix, points, read_batches
 
 
 @dataclass(frozen=True)
 class TakeFace:
     """Where a frame's face lies and how it looks; NaN where unknown.
+
+    `regions` are where eyes, brows and mouth are, in frame pixels; without a mesh there are none.
 
     `box` (4,) is x1, y1, x2, y2, `five` (5, 2) the five landmarks that its alignment implies, both in frame pixels.
     """
@@ -26,6 +29,7 @@ class TakeFace:
     yaw: float
     mouth_open: float
     eye_open: float
+    regions: Regions
 
 
 def read_take_faces(tracks: Path, clip: str, crop_px: int) -> dict[int, TakeFace]:
@@ -40,9 +44,10 @@ def read_take_faces(tracks: Path, clip: str, crop_px: int) -> dict[int, TakeFace
 def _read_face(row: Mapping[Hashable, Any], crop_px: int) -> TakeFace:
     frame_to_crop = matrix(row["frame_to_crop"])
     outline = points(row["outline"])
+    regions = surround_regions(points(row["landmarks"]), row["kind"])
     box = np.concatenate([outline.min(axis=0), outline.max(axis=0)])
     five = transform(invert(frame_to_crop), canonical_landmarks("five") * crop_px - 0.5)
-    return TakeFace(frame_to_crop, box, five, row["yaw"], row["mouth_open"], row["eye_open"])
+    return TakeFace(frame_to_crop, box, five, row["yaw"], row["mouth_open"], row["eye_open"], regions)
 
 
 def choose_frames(faces: Mapping[int, TakeFace], is_swapped: NDArray[np.bool_], n_spread: int) -> dict[int, str]:

@@ -130,7 +130,7 @@ class _Measurer:
     def _compare(self, pictures: Mapping[str, Picture], face: TakeFace | None, mask: Bits) -> FramePsnr:
         target, swap, truth = (pictures[name] for name in (TARGET, SWAP, TRUTH))
         pasted = target if face is None else self._mean_face.paste(target, face.frame_to_crop, mask)
-        return self._tally.likeness.add(swap, target, pasted, truth, mask)
+        return self._tally.likeness.add(swap, target, pasted, truth, mask, face.regions if face else {})
 
     def _measure_opening(self, picture: Picture, face: TakeFace | None) -> Opening:
         if face is None or self._mesh is None:
