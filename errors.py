@@ -3,7 +3,7 @@
 UnderstudyError
  ├── ParamsError       (ValueError)    params.yaml says something that cannot be
  ├── ConsentError      (PermissionError)  a person's record is missing or does not fit
- ├── ClipError         (ValueError)    a file is no video that can be read, or has a part that cannot
+ ├── ClipError         (ValueError)    a clip cannot be read, or has a part that cannot
  ├── FaceError         (LookupError)   no usable face where one is needed
  ├── TableError        (ValueError)    a table lacks a column or holds a wrong type
  ├── CheckpointError   (ValueError)    weights that are damaged, foreign or do not fit
@@ -36,7 +36,7 @@ class ConsentError(UnderstudyError, PermissionError):
 
 
 class ClipError(UnderstudyError, ValueError):
-    """A file is no video that can be read, or part of it cannot be decoded."""
+    """A video or a folder of pictures cannot be read, or a part of it not be decoded."""
 
 
 class FaceError(UnderstudyError, LookupError):

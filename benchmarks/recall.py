@@ -15,9 +15,9 @@ from pathlib import Path
 from models.face_search import Search, Stretch, find_faces, search_frame
 from tests.hand_counts import CROWD
 from tests.turned_heads import list_turned, render_turned
+from vision.clip import Part
 from vision.hashing import hash_file
 from vision.mesh import share_mesh
-from vision.video_read import Part
 
 YAWS = (30.0, 60.0, 90.0)
 SEARCH = Search("torch", "mesh", 0.12, (0.6, 0.7, 0.8), 0.5, profiles=True)

@@ -21,7 +21,8 @@ from flows.environment import ROOT
 from flows.graph import Graph, Recorded
 from flows.history import read_version
 from flows.small_case import N_FRAMES, Piece, make_case
-from vision.video_read import open_clip, probe_clip, read_frames
+from vision.clip_read import probe_clip, read_frames
+from vision.video_read import open_clip
 
 CODE = ("models", "stages", "trust", "vision", "disk.py", "errors.py")  # all that a stage can import
 Code = Mapping[str, bytes]

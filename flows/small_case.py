@@ -17,10 +17,11 @@ import pandas as pd
 from errors import UnderstudyError
 from stages.check import EDITS
 from stages.params import Identity, Params, Take, Truth, read_params
+from vision.clip_read import list_clips, probe_clip, read_frames
 from vision.edits import HEADER, read_edits
 from vision.hashing import hash_file
+from vision.picture_folder import RATE_FILE, read_folder
 from vision.tables import TRACKS, TRUTH, read_batches, read_table, write_table
-from vision.video_read import list_clips, probe_clip, read_frames
 from vision.video_write import VideoWriter
 
 N_FRAMES = 24
@@ -99,11 +100,21 @@ def _find_face(clip: Path, tracks: Path) -> int:
 
 
 def _cut(source: Path, target: Path, first: int) -> None:
+    if source.is_dir():
+        _copy_pictures(source, target, first)
+        return
     with VideoWriter(target, probe_clip(source), crf=CRF, preset="ultrafast") as writer:
         start: int | None = None
         for frame in islice(read_frames(source), first, first + N_FRAMES):
             start = frame.pts if start is None else start
             writer.write(frame.planes, frame.pts - start, frame.duration)
+
+
+def _copy_pictures(source: Path, target: Path, first: int) -> None:
+    """The same frames of a folder of pictures, as they are."""
+    target.mkdir(parents=True)
+    for file in [*read_folder(source).pictures[first : first + N_FRAMES], *source.glob(RATE_FILE)]:
+        shutil.copy2(file, target / file.name)
 
 
 def _write_edits(folder: Path, name: str, piece: Piece) -> None:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from models.mtcnn import Detection
 from vision.boxes import overlap
+from vision.clip import Frame
 from vision.similarity import estimate_similarity
-from vision.video_read import Frame
 
 SAME_FACE = 0.3  # intersection over union of boxes from which on two are one face
 KEPT_BYTES = 1 << 27  # of frames since the last search at most

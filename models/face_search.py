@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,17 +14,19 @@ import pandas as pd
 from models.face_follow import FaceFollower, Sighting
 from models.mtcnn import Detection, FaceDetector
 from models.mtcnn_package import PackageDetector
+from vision.clip import Frame, Part
+from vision.clip_read import read_frames
 from vision.hashing import check_clip
 from vision.mesh import share_mesh
 from vision.planes import shrink_to_rgb
 from vision.profiles import share_profiles
 from vision.tables import DETECTIONS, make_table
-from vision.video_read import Frame, Part, read_frames
 
 SEARCHED_FACE_PX = 48  # of the smallest face where it is searched for: what the last of the nets sees
 PROFILE_LINES = 360  # of the picture in which profiles are looked for; their detector shrinks it to 192 px
 PROFILE_HEIGHT = 0.8  # of its boxes / of MTCNN's: they begin at the brows
 FRAMES_AHEAD = 8  # read while those before are looked at; and, without the mesh, through the nets together
+PIXELS_AHEAD = 1 << 26  # of these frames together at most, but for a single one
 
 Row = dict[str, object]
 Item = TypeVar("Item")
@@ -123,9 +125,11 @@ def _make_detector(search: Search) -> FaceDetector | PackageDetector:
 
 
 def _split(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
-    remaining = iter(frames)
-    while batch := list(islice(remaining, FRAMES_AHEAD)):
-        yield batch
+    """The frames in batches, each of one size: stills may differ, and be large."""
+    for (height, width), alike in groupby(frames, key=lambda frame: frame.planes[0].shape):
+        n_batch = min(max(PIXELS_AHEAD // (height * width), 1), FRAMES_AHEAD)
+        while batch := list(islice(alike, n_batch)):
+            yield batch
 
 
 def _make_ahead(items: Iterator[Item]) -> Iterator[Item]:

@@ -14,6 +14,8 @@ from stages.params import Align, pick, read_key, read_params
 from stages.spread import spread
 from vision.alignment import Matrix, align_face, compose, estimate_pose
 from vision.bridge import TrackedFace, bridge_gaps
+from vision.clip import Part
+from vision.clip_read import probe_clip
 from vision.edits import Edit, find_edited, read_edits
 from vision.evenly import pick_evenly
 from vision.expression import measure_expression
@@ -39,7 +41,6 @@ from vision.tables import (
 )
 from vision.track_page import write_page
 from vision.tracking import assign_tracks
-from vision.video_read import Part, probe_clip
 from vision.whole import whole_folder
 
 MAX_GAP_S = 0.3  # of the detector, over which a track is followed and its landmarks interpolated
@@ -105,7 +106,10 @@ def _judge_tracks(clips: Path, faces: pd.DataFrame, portraits: Portraits, params
     verdicts: Verdicts = {}
     candidates: list[Candidate] = []
     for clip, of_clip in faces.groupby("clip", sort=True):
-        min_frames = min(params.min_track_s * probe_clip(clips / str(clip)).rate, of_clip["frame"].nunique())
+        info = probe_clip(clips / str(clip))
+        # A still's track is one frame long, however short that is.
+        min_frames = 1 if info.is_stills else min(params.min_track_s * info.rate, of_clip["frame"].nunique())
+        n_faces = of_clip.groupby("frame").size()
         for track, rows in of_clip.groupby("track"):
             first, end = int(rows["frame"].min()), int(rows["frame"].max()) + 1
             if end - first < min_frames:
@@ -113,7 +117,8 @@ def _judge_tracks(clips: Path, faces: pd.DataFrame, portraits: Portraits, params
             else:
                 weight = float((rows["y2"] - rows["y1"]).sum())
                 look = portraits[str(clip), track].look
-                candidates.append(Candidate(str(clip), track, first, end, weight, look))
+                is_alone = info.is_stills and n_faces[first] == 1
+                candidates.append(Candidate(str(clip), track, first, end, weight, look, is_alone))
     chosen = choose_person(candidates)
     return verdicts | {(c.clip, c.track): verdict for c, verdict in zip(candidates, chosen, strict=True)}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from errors import ClipError, ParamsError, one_line_errors
 from stages.params import Identity, Take, read_params
 from trust.consent import check_consent
+from vision.picture_folder import refuse_stills
 from vision.whole import whole_file
 
 EDITS = Path("edits")
@@ -23,6 +24,7 @@ FACES_LIBRARIES = (
     "numpy",
     "opencv-python-headless",
     "pandas",
+    "pillow",
     "pyarrow",
     "scipy",
 )
@@ -65,22 +67,24 @@ def _check_clips(name: str, identity: Identity) -> None:
         if _is_kept_by_dvc(folder):
             return
         raise ClipError(f"{where}: there is no folder {folder}; make it and put this person's clips into it")
-    if not any(file.is_file() and not file.name.startswith(".") for file in folder.iterdir()):
+    if not any(not clip.name.startswith(".") for clip in folder.iterdir()):
         raise ClipError(f"{where}: the folder {folder} is empty; put this person's clips into it")
     for clip in [] if identity.faceset == "all" else identity.faceset:
-        if not (folder / clip).is_file():
+        if not (folder / clip).exists():
             raise ClipError(
-                f"identities.{name}.faceset: there is no file {folder / clip}; put it there or mend the name"
+                f"identities.{name}.faceset: there is no clip {folder / clip}; put it there or mend the name"
             )
 
 
 def _check_take(name: str, take: Take) -> None:
-    files = {"clip": take.clip}
-    if take.truth:
-        files |= {"truth.video": take.truth.video, "truth.table": take.truth.table}
-    for field, path in files.items():
+    clip = Path(take.clip)
+    if not clip.exists() and not _is_kept_by_dvc(clip):
+        raise ClipError(f"takes.{name}.clip: there is no clip {clip}; put it there or mend the name")
+    refuse_stills(clip, f"takes.{name}.clip: ")
+    truth = {"video": take.truth.video, "table": take.truth.table} if take.truth else {}
+    for field, path in truth.items():
         if not Path(path).is_file() and not _is_kept_by_dvc(Path(path)):
-            raise ClipError(f"takes.{name}.{field}: there is no file {path}; put it there or mend the name")
+            raise ClipError(f"takes.{name}.truth.{field}: there is no file {path}; put it there or mend the name")
 
 
 def _is_kept_by_dvc(path: Path) -> bool:

@@ -13,11 +13,12 @@ from stages.progress import Progress
 from stages.spread import spread
 from trust.publish import PublishedPart, publish_video
 from vision.alignment import compose, scale_of, view_matrix
+from vision.clip_read import probe_clip
 from vision.expression import EXPRESSION
 from vision.hashing import hash_file
 from vision.parts import read_parts
+from vision.picture_folder import refuse_stills
 from vision.tables import CONVERSIONS, TRACKS, TableWriter, matrix, outlines, points, read_batches
-from vision.video_read import probe_clip
 
 
 def convert(
@@ -26,8 +27,9 @@ def convert(
     """Swap the face in every frame of the clip and publish the video.
 
     Raises FaceError where no frame shows the target's face, or one does not and params.missing is `fail`, ClipError
-    where the clip is not the one of `parts`.
+    for a folder of stills, and where the clip is not the one of `parts`.
     """
+    refuse_stills(clip)
     plan = plan_swap(clip, parts, tracks, checkpoint, params, blend)
     with TableWriter(record, CONVERSIONS) as writer:
         swapped = _take_rows(spread(swap_faces, plan), writer)

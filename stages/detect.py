@@ -11,9 +11,10 @@ from models.face_search import Search, Stretch, find_faces
 from stages.params import Detect, pick, read_key, read_params
 from stages.progress import Progress
 from stages.spread import spread
+from vision.clip import Part
+from vision.clip_read import list_clips, probe_clip
 from vision.hashing import check_clip
 from vision.tables import DETECTIONS, PARTS, SHOTS, TableWriter, read_table
-from vision.video_read import Part, list_clips, probe_clip
 
 
 def detect(clips: Path, shots: Path, parts: Path, detections: Path, params: Detect) -> None:

@@ -15,6 +15,7 @@ from errors import ClipError, ParamsError, TableError, one_line_errors
 from stages.params import Evaluate, Truth, pick, read_key, read_params
 from stages.progress import Progress
 from stages.spread import spread
+from vision.clip import Part
 from vision.contact_sheet import draw_sheet
 from vision.crops import encode_png
 from vision.curves import Curve, draw_curves
@@ -27,7 +28,6 @@ from vision.tables import CONVERSIONS, read_table
 from vision.take_faces import choose_frames, read_take_faces
 from vision.take_measure import Measuring, measure_take
 from vision.tally import SWAP, TARGET, TRUTH, Tally
-from vision.video_read import Part
 from vision.whole import whole_file, whole_folder
 
 HELD_OUT = tuple(f"{floor}heldout_dssim_{role}" for floor in ("", "floor_") for role in ("source", "target"))

@@ -18,11 +18,12 @@ from stages.params import Blend, Convert
 from trust.publish import PublishedPart, publish_part
 from vision.alignment import Matrix, Points
 from vision.blend import Blending, Face, paste_face
+from vision.clip import Frame, Part
+from vision.clip_read import probe_clip, read_frames
 from vision.crops import crop_frame
 from vision.expression import Expressions
 from vision.hashing import check_clip, check_copy
 from vision.planes import Planes
-from vision.video_read import Frame, Part, probe_clip, read_frames
 
 NO_FACE = "no face of the target"
 

@@ -1,5 +1,5 @@
 """Clips of one identity -> shots (cuts), parts (that can be read on their own) and frames (each with why the face set
-may not use it), as Parquet tables.
+may not use it), as Parquet tables. Of a folder of stills every picture is a shot.
 
 No pictures are written: later stages decode the clip. Times are exact fractions; sharpness and differences are in grey
 levels of luma with 8 bits.
@@ -17,11 +17,12 @@ import numpy as np
 
 from errors import ClipError, ParamsError, one_line_errors
 from stages.params import Sample, pick, read_key, read_params
+from vision.clip import ClipInfo, Frame
+from vision.clip_read import list_clips, probe_clip, read_frames
 from vision.hashing import hash_file
 from vision.parts import PartFinder
 from vision.planes import Array
 from vision.tables import FRAMES, PARTS, SHOTS, TableWriter
-from vision.video_read import Frame, list_clips, probe_clip, read_frames
 
 SHARPNESS_LINES = 360
 MAX_ENLARGING = 2  # of pictures with fewer lines: 16 lines would become a picture of any width
@@ -55,8 +56,10 @@ def sample(
         TableWriter(frames, FRAMES) as of_frames,
     ):
         for path in paths:
-            picker = Picker(interval_s, params, faceset == "all" or path.name in faceset)
-            _sample_clip(path, known, picker, Cuts(params.cut_threshold), _Writers(of_shots, of_parts, of_frames))
+            info = probe_clip(path)
+            # Stills have no time.
+            picker = Picker(0 if info.is_stills else interval_s, params, faceset == "all" or path.name in faceset)
+            _sample_clip(info, known, picker, Cuts(params.cut_threshold), _Writers(of_shots, of_parts, of_frames))
 
 
 def check_faceset(faceset: Literal["all"] | list[str], clips: list[Path], folder: Path) -> None:
@@ -73,9 +76,9 @@ class _Writers(NamedTuple):
     frames: TableWriter
 
 
-def _sample_clip(clip: Path, known: dict[str, Path], picker: "Picker", cuts: "Cuts", writers: _Writers) -> None:
+def _sample_clip(info: ClipInfo, known: dict[str, Path], picker: "Picker", cuts: "Cuts", writers: _Writers) -> None:
     """Write one clip's rows. `known` holds the clips before it by their hashes, and then this one."""
-    info = probe_clip(clip)
+    clip = info.path
     parts = PartFinder(clip)
     key = {"clip": clip.name, "clip_sha256": _hash_new(clip, known)}
     starts: list[int] = []
@@ -84,7 +87,7 @@ def _sample_clip(clip: Path, known: dict[str, Path], picker: "Picker", cuts: "Cu
     for frame in read_frames(clip):
         parts.see(frame)
         small = shrink_luma(frame)
-        if cuts.is_cut(small):
+        if info.is_stills or cuts.is_cut(small):
             starts.append(frame.index)
         row = picker.judge(frame, small, info.time_base)
         rows.append({**key, "frame": frame.index, "pts": frame.pts, "shot": len(starts) - 1, **row})
@@ -95,7 +98,8 @@ def _sample_clip(clip: Path, known: dict[str, Path], picker: "Picker", cuts: "Cu
     writers.frames.write_rows(rows)
     writers.shots.write_rows(list(_shot_rows(key, starts, n_frames)))
     writers.parts.write_rows([{**key, "part": index, **asdict(part)} for index, part in enumerate(parts.find())])
-    print(f"{clip}: {n_frames} frames, {len(starts) - 1} cuts, {n_used} used")
+    counted = f"{n_frames} stills" if info.is_stills else f"{n_frames} frames, {len(starts) - 1} cuts"
+    print(f"{clip}: {counted}, {n_used} used")
     for note in info.notes:
         print(f"{clip}: note: {note}")
 

@@ -31,7 +31,8 @@ import stages.sample
 from errors import one_line_errors
 from stages.params import Sample
 from tests.footage import read_number
-from vision.video_read import ClipInfo, Frame, probe_clip, read_frames
+from vision.clip import ClipInfo, Frame
+from vision.clip_read import probe_clip, read_frames
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT.parent / "shared" / "badvideos" / "make_badvideos.py"

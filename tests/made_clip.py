@@ -10,6 +10,7 @@ import numpy as np
 from stages.align import align
 from stages.params import Align, Limits
 from vision.alignment import canonical_landmarks
+from vision.crops import encode_png
 from vision.edits import HEADER
 from vision.hashing import hash_file
 from vision.tables import DETECTIONS, FRAMES, PARTS, SHOTS, make_table, write_table
@@ -45,12 +46,29 @@ def make_clip(folder: Path, name: str, faces: list[Dots], n_frames: int = 12) ->
     with VideoWriter(path, footage_format(SIZE, Fraction(25)), crf=4) as writer:
         for frame in range(n_frames):
             writer.write_rgb(_draw(faces, frame), frame)
-    clip = {"clip": name, "clip_sha256": hash_file(path)}
-    shot = clip | {"shot": 0, "first_frame": 0, "end_frame": n_frames}
-    write_table(make_table([shot], SHOTS), folder / "shots.parquet", SHOTS)
+    _write_tables(folder, path, faces, n_frames, n_frames)
+
+
+def make_pictures(folder: Path, name: str, faces: list[Dots], n_frames: int = 12, rate: str | None = "25") -> None:
+    """The same as a numbered sequence of PNG at `rate`, or, without one, as stills, each a shot."""
+    path = folder / "clips" / name
+    path.mkdir(parents=True)
+    for frame in range(n_frames):
+        (path / f"picture_{frame:04d}.png").write_bytes(encode_png(_draw(faces, frame)))
+    if rate is not None:
+        (path / "rate.txt").write_text(f"{rate}\n")
+    _write_tables(folder, path, faces, n_frames, 1 if rate is None else n_frames)
+
+
+def _write_tables(folder: Path, path: Path, faces: list[Dots], n_frames: int, shot_frames: int) -> None:
+    clip = {"clip": path.name, "clip_sha256": hash_file(path)}
+    starts = range(0, n_frames, shot_frames)
+    shots = [clip | {"shot": i, "first_frame": f, "end_frame": f + shot_frames} for i, f in enumerate(starts)]
+    write_table(make_table(shots, SHOTS), folder / "shots.parquet", SHOTS)
     part = clip | {"part": 0, "first_frame": 0, "end_frame": n_frames, "first_pts": 0}
     write_table(make_table([part], PARTS), folder / "parts.parquet", PARTS)
-    frames = [clip | {"frame": i, "pts": i, "shot": 0, "sharpness": 1.0, "difference": 1.0} for i in range(n_frames)]
+    measured = {"sharpness": 1.0, "difference": 1.0}
+    frames = [clip | measured | {"frame": i, "pts": i, "shot": i // shot_frames} for i in range(n_frames)]
     reasons = ["" if i % 2 == 0 else "interval" for i in range(n_frames)]
     rows = [row | {"reason": reason} for row, reason in zip(frames, reasons, strict=True)]
     write_table(make_table(rows, FRAMES), folder / "frames.parquet", FRAMES)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from errors import FaceError
-from tests.made_clip import COLORS, Dots, align_clip, make_clip
+from tests.made_clip import COLORS, Dots, align_clip, make_clip, make_pictures
 from vision.alignment import canonical_landmarks
 from vision.crops import decode_png
 from vision.faceset import read_faceset
@@ -24,16 +24,21 @@ def run(place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.1) -> t
     return read_table(place / "tracks.parquet", TRACKS), pd.concat(read_faceset(place / "faceset"))
 
 
-def test_every_sampled_frame_gives_a_crop_with_the_face_in_its_canonical_place(tmp_path: Path) -> None:
-    make_clip(tmp_path, "a.mp4", [PERSON])
-    tracks, faces = run(tmp_path)
-    assert tracks["frame"].tolist() == list(ALL)
-    assert faces["frame"].tolist() == [0, 2, 4, 6, 8, 10]
+def _check_crops(faces: pd.DataFrame) -> None:
+    """Each of a face set's crops shows the five dots in their canonical places."""
     for picture in faces["picture"]:
         crop = decode_png(picture)
         assert crop.shape == (128, 128, 3)
         for (x, y), color in zip(canonical_landmarks("five") * 128 - 0.5, COLORS, strict=True):
             assert np.abs(crop[round(y), round(x)].astype(int) - color).max() < 30
+
+
+def test_every_sampled_frame_gives_a_crop_with_the_face_in_its_canonical_place(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON])
+    tracks, faces = run(tmp_path)
+    assert tracks["frame"].tolist() == list(ALL)
+    assert faces["frame"].tolist() == [0, 2, 4, 6, 8, 10]
+    _check_crops(faces)
     assert np.ptp(faces["yaw"]) < 1
 
 
@@ -82,6 +87,35 @@ def test_a_short_track_is_ignored_with_its_reason(tmp_path: Path) -> None:
     make_clip(tmp_path, "a.mp4", [PERSON, Dots((3, 4), 120, 60, side=60, step=0)])
     tracks, _ = run(tmp_path, min_track_s=0.2)
     assert tracks.loc[tracks["track"] == 1, "reason"].unique().tolist() == ["short (2 frames)"]
+
+
+def test_a_sequence_is_followed_as_a_video_is(tmp_path: Path) -> None:
+    make_pictures(tmp_path, "take", [Dots(tuple(f for f in ALL if f not in (4, 5)), 20, 10)])
+    tracks, faces = run(tmp_path)
+    assert tracks["track"].unique().tolist() == [0]
+    assert tracks.loc[tracks["is_bridged"], "frame"].tolist() == [4, 5]
+    assert faces["frame"].tolist() == [0, 2, 6, 8, 10]
+    _check_crops(faces)
+
+
+def test_no_still_is_too_short_and_nothing_is_followed_or_bridged_from_one_to_the_next(tmp_path: Path) -> None:
+    seen = tuple(f for f in ALL if f not in (4, 5))
+    make_pictures(tmp_path, "stills", [Dots(seen, 20, 10)], rate=None)
+    tracks, faces = run(tmp_path, min_track_s=60)
+    assert tracks["frame"].tolist() == list(seen)
+    assert tracks["track"].tolist() == list(range(len(seen)))
+    assert tracks["is_used"].all()
+    assert faces["frame"].tolist() == [0, 2, 6, 8, 10]
+    _check_crops(faces)
+
+
+def test_of_stills_with_two_faces_the_one_that_is_elsewhere_alone_is_used(tmp_path: Path) -> None:
+    larger = Dots((0, 1), 100, 20, side=110, step=0.0, disk=(40, 90, 200))
+    make_pictures(tmp_path, "stills", [PERSON, larger], rate=None)
+    tracks, _ = run(tmp_path)
+    used = tracks.groupby("frame")["is_used"].agg(list)
+    assert used.tolist() == [[True, False]] * 2 + [[True]] * 10
+    assert set(tracks.loc[tracks["frame"] > 1, "reason"]) >= {"alone in a still (likeness 1.00)"}
 
 
 def test_a_clip_outside_the_face_set_changes_no_crop_of_the_others(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ DOORS = {
     "c2pa": {"trust/credentials.py"},
     "dask": {"flows/dask_engine.py"},
     "distributed": {"flows/dask_engine.py"},
+    "PIL": {"vision/picture_read.py"},
     "dvc": {"flows/graph.py", "flows/grid.py"},
     "mediapipe": {"vision/face_graph.py"},
     "prefect": {"flows/"},

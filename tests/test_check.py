@@ -9,6 +9,7 @@ import pytest
 from errors import UnderstudyError
 from stages.check import add_edits, check
 from stages.params import Identity, Take, Truth, read_params
+from tests.made_pictures import save_pictures
 from tests.project import ROOT, Project
 
 ADA = Identity(clips="clips/ada", consent="unverified", interval_s=0.0, faceset="all")
@@ -72,7 +73,7 @@ def test_a_project_without_people_is_told_what_to_add() -> None:
     ("change", "said"),
     [
         ({"clips": "clips/eve"}, "identities.ada.clips: there is no folder clips/eve; make it and put"),
-        ({"faceset": ["two.mp4"]}, "identities.ada.faceset: there is no file clips/ada/two.mp4; put it there or mend"),
+        ({"faceset": ["two.mp4"]}, "identities.ada.faceset: there is no clip clips/ada/two.mp4; put it there or mend"),
         ({"consent": "none.json"}, "identities.ada.consent: none.json not found; add the person's record, or write"),
         ({"consent": "clips"}, "identities.ada.consent: clips cannot be read (Is a directory); name a file"),
     ],
@@ -102,10 +103,22 @@ def test_clips_that_dvc_keeps_need_not_be_there() -> None:
 
 def test_a_take_names_its_missing_clip_or_truth() -> None:
     message = _error(take=TAKE.model_copy(update={"clip": "clips/ada/two.mp4"}))
-    assert message == "takes.demo.clip: there is no file clips/ada/two.mp4; put it there or mend the name"
+    assert message == "takes.demo.clip: there is no clip clips/ada/two.mp4; put it there or mend the name"
     truth = Truth(video="clips/ada/one.mp4", video_sha256="0" * 64, table="truth.parquet", table_sha256="0" * 64)
     message = _error(take=TAKE.model_copy(update={"truth": truth}))
     assert message == "takes.demo.truth.table: there is no file truth.parquet; put it there or mend the name"
+
+
+def test_a_clip_may_be_a_folder_but_a_take_none_of_stills() -> None:
+    save_pictures(Path("clips/ada/seq"), ["1.png"], rate="25")
+    save_pictures(Path("clips/ada/stills"), ["kim.png"])
+    faceset = ADA.model_copy(update={"faceset": ["seq", "stills"]})
+    message = _error(faceset, TAKE.model_copy(update={"clip": "clips/ada/stills"}))
+    assert message.startswith("takes.demo.clip: clips/ada/stills: is a folder of stills, which feeds a face set")
+    assert "rate.txt" in message
+    Path("clips/ada/one.mp4").unlink()
+    _check(faceset, TAKE.model_copy(update={"clip": "clips/ada/seq"}))
+    assert Path("data/check.txt").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Convert: every frame comes out with its time, faces replaced inside their outline, and all else as it went in."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +8,18 @@ import pandas as pd
 import pytest
 import torch
 
-from errors import FaceError
+from errors import ClipError, FaceError
 from models.autoencoder import ROLES, build_autoencoder
 from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from stages.convert import convert
 from stages.params import Blend, Convert
-from tests.made_clip import Dots, align_clip, make_clip
+from tests.made_clip import Dots, align_clip, make_clip, make_pictures
+from vision.clip_read import probe_clip, read_frames
+from vision.crops import decode_png
 from vision.expression import EXPRESSION
 from vision.hashing import hash_picture
 from vision.tables import CONVERSIONS, TRACKS, read_table, write_table
-from vision.video_read import read_frames
+from vision.video_format import ColorTags
 
 BLEND = Blend(color_transfer="none", erosion_ratio=0.02, feather_ratio=0.04, detail=0.0, carry_ratio=0.5)
 PARAMS = {
@@ -43,11 +46,16 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(take: Path, out: Path, **changes: object) -> pd.DataFrame:
+    return convert_clip(take, "a.mp4", take / "c.safetensors", out, **changes)
+
+
+def convert_clip(place: Path, name: str, checkpoint: Path, out: Path, **changes: object) -> pd.DataFrame:
+    """Convert a clip of tests/made_clip.py, aligned in `place`; the record."""
     convert(
-        clip=take / "clips" / "a.mp4",
-        parts=take / "parts.parquet",
-        tracks=take / "tracks.parquet",
-        checkpoint=take / "c.safetensors",
+        clip=place / "clips" / name,
+        parts=place / "parts.parquet",
+        tracks=place / "tracks.parquet",
+        checkpoint=checkpoint,
         video=out / "a.mp4",
         record=out / "a.parquet",
         params=Convert.model_validate(PARAMS | changes),
@@ -123,6 +131,30 @@ def test_a_frame_without_a_face_fails_where_params_say_so_and_leaves_nothing(tak
     with pytest.raises(FaceError, match=r"a\.mp4: frame 6 .*missing"):
         run(take, tmp_path, missing="fail")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_numbered_sequence_becomes_a_silent_video_at_its_own_rate(take: Path, tmp_path: Path) -> None:
+    make_pictures(tmp_path, "seq", [Dots(SEEN, 20, 10)], n_frames=20, rate="24000/1001")
+    align_clip(tmp_path)
+    record = convert_clip(tmp_path, "seq", take / "c.safetensors", tmp_path)
+    info, after = probe_clip(tmp_path / "a.mp4"), list(read_frames(tmp_path / "a.mp4"))
+    assert (info.rate, info.has_sound) == (Fraction(24000, 1001), False)
+    assert info.color == ColorTags(matrix=1, range=2, primaries=1, transfer=1)
+    assert [frame.pts * info.time_base for frame in after] == [Fraction(1001 * i, 24000) for i in range(20)]
+    assert record.loc[record["is_swapped"], "frame"].tolist() == list(SEEN)
+    for frame in after:
+        stored = decode_png((tmp_path / f"clips/seq/picture_{frame.index:04d}.png").read_bytes())
+        is_other = np.abs(frame.to_rgb().astype(int) - stored).max(axis=2) > 1
+        assert is_other.any() == (frame.index in SEEN)
+        assert not is_other[:, 150:].any()
+
+
+def test_stills_are_not_converted(take: Path, tmp_path: Path) -> None:
+    make_pictures(tmp_path, "stills", [Dots(SEEN, 20, 10)], n_frames=20, rate=None)
+    align_clip(tmp_path)
+    with pytest.raises(ClipError, match=r"clips/stills: is a folder of stills.* rate\.txt"):
+        convert_clip(tmp_path, "stills", take / "c.safetensors", tmp_path)
+    assert not (tmp_path / "a.mp4").exists()
 
 
 def test_a_label_is_burned_in_and_the_container_says_what_the_video_is(take: Path, tmp_path: Path) -> None:

@@ -21,10 +21,12 @@ from errors import ClipError, FaceError
 from models.mtcnn import Detection
 from stages.detect import detect
 from stages.params import Detect
+from vision.clip import Part
+from vision.clip_read import read_frames
+from vision.crops import encode_png
 from vision.hashing import hash_file
 from vision.planes import Layout, Matrix
 from vision.tables import DETECTIONS, PARTS, SHOTS, make_table, points, read_table, write_table
-from vision.video_read import Part
 from vision.video_write import VideoWriter, footage_format
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,11 +68,13 @@ class Person:
             for index, picture in enumerate(pictures):
                 writer.write_rgb(picture, index + 2 * (index > 2))  # a gap of time before the fourth frame
 
-    def sample(self, n_frames: int = 6, part_frames: int = 100) -> None:
-        """Write the tables of shots and parts that sample would; each clip is one shot."""
+    def sample(self, n_frames: int = 6, part_frames: int = 100, shot_frames: int = 100) -> None:
+        """Write the tables of shots and parts that sample would."""
         shots: list[dict[str, object]] = [
-            {"clip": path.name, "clip_sha256": hash_file(path), "shot": 0, "first_frame": 0, "end_frame": n_frames}
+            {"clip": path.name, "clip_sha256": hash_file(path), "shot": first // shot_frames}
+            | {"first_frame": first, "end_frame": min(first + shot_frames, n_frames)}
             for path in sorted(self.clips.iterdir())
+            for first in range(0, n_frames, shot_frames)
         ]
         write_table(make_table(shots, SHOTS), self.shots, SHOTS)
         rows: list[dict[str, object]] = [
@@ -222,6 +226,41 @@ def test_progress_is_a_line_for_each_clip_and_for_every_few_seconds(
     faked.detect(landmarks="five")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines[:-1]] == [f"detect: take1.mp4: {n} frames" for n in (30, 60, 90, 100)]
+
+
+@needs_footage
+def test_in_the_pictures_of_a_video_the_same_faces_are_found(sitter: Person) -> None:
+    pictures = sitter.clips / "take2"
+    pictures.mkdir()
+    (pictures / "rate.txt").write_text("25")
+    for frame in read_frames(sitter.clips / "take1.mp4"):
+        (pictures / f"{frame.index}.png").write_bytes(encode_png(frame.to_rgb()))
+    sitter.sample()
+    table = sitter.detect()
+    video, sequence = (table[table["clip"] == name] for name in ("take1.mp4", "take2"))
+    assert sequence["frame"].tolist() == video["frame"].tolist() == [0, 1, 2, 3]
+    assert sequence["is_searched"].tolist() == video["is_searched"].tolist()
+    np.testing.assert_allclose(np.stack(list(sequence["mesh"])), np.stack(list(video["mesh"])), atol=1)
+
+
+@needs_footage
+@pytest.mark.parametrize("landmarks", ["mesh", "five"])
+def test_every_still_is_searched_on_its_own_whatever_its_size_and_one_may_show_nobody(
+    person: Person, landmarks: str
+) -> None:
+    single = read_still("single.png")[:300, 60:360]
+    stills = person.clips / "stills"
+    stills.mkdir(parents=True)
+    shown = [single, single[:, 40:], np.full((90, 120, 3), 128, np.uint8), single]
+    for index, picture in enumerate(shown):
+        (stills / f"{index}.png").write_bytes(encode_png(picture))
+    person.sample(n_frames=4, shot_frames=1)
+    table = person.detect(search_s=10, landmarks=landmarks)
+    assert table["frame"].tolist() == [0, 1, 3]
+    assert table["is_searched"].all()
+    five = [points(row) for row in table["five"]]
+    np.testing.assert_allclose(five[1], five[0] - (40, 0), atol=4)
+    np.testing.assert_array_equal(five[2], five[0])
 
 
 class FakeFrame:

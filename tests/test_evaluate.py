@@ -20,13 +20,13 @@ from errors import ClipError, ParamsError, TableError
 from stages.evaluate import TakeFiles, evaluate
 from stages.params import Evaluate, Truth
 from vision.alignment import Points, align_face, canonical_landmarks, invert, transform
+from vision.clip_read import probe_clip, read_frames
 from vision.crops import Picture, decode_png, encode_png
 from vision.hashing import hash_file
 from vision.masks import face_outline
 from vision.mesh_regions import LEFT_EYE, LOWER_INNER_LIP, MOUTH_CORNERS, RIGHT_EYE, UPPER_INNER_LIP
 from vision.tables import CONVERSIONS, PARTS, TRACKS, TRUTH, make_table, write_table
 from vision.video_encode import SegmentEncoder
-from vision.video_read import probe_clip, read_frames
 from vision.video_write import VideoWriter, footage_format
 
 HEIGHT, WIDTH, N_FRAMES, CROP_PX = 96, 128, 10, 64

@@ -9,8 +9,8 @@ import pytest
 import models.face_follow
 from models.face_follow import FIVE, FaceFollower, Mesh, Sighting
 from models.mtcnn import Detection
+from vision.clip import Frame
 from vision.planes import Layout, Matrix
-from vision.video_read import Frame
 
 SIZE, SIDE, EVERY = (180, 320), 40.0, 6
 LAYOUT = Layout(1, 1, 8, Matrix.BT709, is_full_range=True)

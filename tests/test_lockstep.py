@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from errors import ClipError
+from vision.clip import Part
 from vision.lockstep import read_lockstep
-from vision.video_read import Part
 from vision.video_write import VideoWriter, footage_format
 
 

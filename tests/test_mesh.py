@@ -13,10 +13,10 @@ import pytest
 
 from errors import ParamsError
 from models.mtcnn import Detection, FaceDetector
+from vision.clip_read import read_frames
 from vision.mesh import FaceMesh, share_mesh
 from vision.planes import Layout, Planes, planes_to_rgb, rgb_to_planes
 from vision.planes import Matrix as ColorMatrix
-from vision.video_read import read_frames
 
 ROOT = Path(__file__).resolve().parent.parent
 STILLS = ROOT / "../shared/footage/stills"
@@ -204,7 +204,7 @@ def refuse(*_): raise SystemExit("opened a socket")
 socket.socket.connect = socket.create_connection = refuse
 import numpy as np
 from vision.mesh import FaceMesh, share_mesh
-from vision.video_read import read_frames
+from vision.clip_read import read_frames
 with FaceMesh() as mesh:
     print(mesh.fit(np.full((90, 90, 3), 90, np.uint8), np.array([20, 20, 70, 70])))
 """

@@ -7,9 +7,10 @@ import pytest
 import vision.parts
 from errors import ClipError
 from tests.footage import encode_clip, numbered, read_number
+from vision.clip import Frame, Part
+from vision.clip_read import read_frames
 from vision.hashing import hash_picture
 from vision.parts import PartFinder
-from vision.video_read import Frame, Part, read_frames
 
 N_FRAMES = 60
 # Name of the file, codec, options; and the first frames of the parts, of 10 frames at least, with a key frame every 12.

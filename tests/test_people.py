@@ -1,10 +1,13 @@
 """Who is who: the person fills the clips, strangers and doubles are left out, each with a reason."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from vision.people import Candidate, choose_person, describe_face, likeness
 
 ME, STRANGER = np.array([1.0, 0, 0], np.float32), np.array([0.1, 1, 0], np.float32)
+UNLIKE = np.array([0, 0, 1], np.float32)
 
 
 def candidate(track: int, first: int, end: int, weight: float, look: np.ndarray, clip: str = "a.mp4") -> Candidate:
@@ -27,6 +30,14 @@ def test_nobody_is_in_a_frame_twice() -> None:
     verdicts = choose_person([candidate(0, 0, 50, 100, ME), candidate(1, 40, 90, 80, ME)])
     assert [v.is_used for v in verdicts] == [True, False]
     assert "beside" in verdicts[1].reason
+
+
+def test_who_is_alone_in_stills_is_the_person_and_others_there_must_look_alike() -> None:
+    stills = [candidate(i, i, i + 1, 40, ME + i * UNLIKE, "stills") for i in range(3)]
+    beside = [candidate(3, 3, 4, 90, ME + 0.5 * UNLIKE, "stills"), candidate(4, 4, 5, 110, STRANGER, "stills")]
+    verdicts = choose_person([*beside, *(replace(one, is_alone=True) for one in stills)])
+    assert [v.is_used for v in verdicts] == [True, False, True, True, True]
+    assert verdicts[4].reason == "alone in a still (likeness 0.95)"
 
 
 def test_no_track_gives_no_verdict() -> None:

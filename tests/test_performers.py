@@ -21,8 +21,8 @@ from performers.march import find_hits, find_normals
 from performers.script import FRAMES_PER_S, Moment, write_script
 from performers.truth import SOURCE_TRUTH, encode_mask
 from performers.voice import SAMPLES_PER_S, speak_aloud
+from vision.clip_read import probe_clip, read_frames
 from vision.tables import TRUTH, read_table
-from vision.video_read import probe_clip, read_frames
 
 ROOT = Path(__file__).parents[1]
 TRUTH_FOLDER = ROOT / "performers/truth"

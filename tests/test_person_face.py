@@ -12,6 +12,8 @@ from models.face_search import Search, Stretch, find_faces
 from performers.truth import SOURCE_TRUTH
 from tests.footage import REAL, needs_footage
 from vision.chart import read_chart
+from vision.clip import Frame, Part
+from vision.clip_read import read_frames
 from vision.crops import decode_png
 from vision.evenly import pick_evenly
 from vision.hashing import hash_file
@@ -21,7 +23,6 @@ from vision.person_face import Charting, PersonFace, learn_face, read_charts
 from vision.planes import region_to_rgb, rgb_to_planes
 from vision.surface import fit_shape, measure_facing, unroll
 from vision.tables import TRUTH, Table, read_table
-from vision.video_read import Frame, Part, read_frames
 
 ROOT = Path(__file__).resolve().parent.parent
 FOREHEAD_CM = 2.5

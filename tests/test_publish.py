@@ -13,10 +13,10 @@ import pytest
 from tests.footage import encode_clip, numbered, read_packets
 from trust.label import Label, Style
 from trust.publish import METADATA, PublishedPart, publish_part, publish_video
+from vision.clip_read import read_frames
 from vision.hashing import hash_picture
 from vision.planes import Layout, Matrix, Planes, planes_to_rgb, rgb_to_planes
 from vision.video_format import ColorTags, VideoFormat
-from vision.video_read import read_frames
 
 LAYOUT = Layout(2, 2, 8, Matrix.BT709, is_full_range=False)
 FORMAT = VideoFormat(180, 320, LAYOUT, ColorTags(1, 1, 1, 1), Fraction(1), Fraction(1, 25), Fraction(25))

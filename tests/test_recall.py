@@ -7,8 +7,8 @@ from models.threads import one_thread
 from tests.footage import REAL, needs_footage
 from tests.hand_counts import CROWD
 from tests.turned_heads import list_turned, render_turned
+from vision.clip import Part
 from vision.hashing import hash_file
-from vision.video_read import Part
 
 SEARCH = Search("torch", "mesh", 0.12, (0.6, 0.7, 0.8), 0.5, profiles=True)
 

@@ -12,12 +12,13 @@ from dvc.repo import Repo
 from flows.replay import is_same_result
 from flows.small_case import N_FRAMES, make_case
 from stages.params import read_params
-from tests.footage import encode_clip, numbered
+from tests.footage import encode_clip, numbered, read_number
+from tests.made_pictures import save_pictures
 from tests.project import COPIED, ROOT, Project, copy_tree
+from vision.clip_read import read_frames
 from vision.edits import Edit, read_edits
 from vision.hashing import hash_file
 from vision.tables import TRACKS, TRUTH, make_table, read_table, write_table
-from vision.video_read import read_frames
 
 DEMO = ("clips/ada/take1.mp4", "clips/ben/take1.mp4", "performers/truth/demo.mp4", "performers/truth/demo.parquet")
 
@@ -134,6 +135,22 @@ def test_a_sample_starts_where_a_face_was_used_and_decisions_by_hand_follow_it(
     cut = case / "clips/ada/take1.mp4"
     assert read_edits(case / "edits/ada/tracks.csv") == [Edit(hash_file(cut), 5, 10, 5.0, 6.0, is_used=False)]
     assert list(read_params(case / "params.yaml").identities) == ["ada"]
+
+
+def test_of_a_folder_of_pictures_the_sample_holds_the_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(tmp_path / "project")
+    for name in ("params.yaml", "edits"):
+        copy_tree(ROOT / name, project.root / name)
+    project.change(lambda values: values["takes"]["demo"].update(clip="clips/ada/seq", truth=None))
+    save_pictures(project.root / "clips/ada/seq", [f"{i}.png" for i in range(60)], rate="25")
+    save_pictures(project.root / "clips/ben/stills", ["kim.png", "mia.png"])
+    monkeypatch.chdir(project.root)
+    monkeypatch.setattr("flows.small_case._find_face", lambda clip, _: 30 if clip.name == "seq" else 0)
+    make_case(tmp_path / "case", ["convert@demo"])
+    numbers = [read_number(frame.planes[0]) for frame in read_frames(tmp_path / "case/clips/ada/seq")]
+    assert numbers == list(range(30, 30 + N_FRAMES))
+    assert (tmp_path / "case/clips/ada/seq/rate.txt").read_text() == "25"
+    assert [path.name for path in sorted((tmp_path / "case/clips/ben/stills").iterdir())] == ["kim.png", "mia.png"]
 
 
 def _make_parent(path: Path) -> Path:

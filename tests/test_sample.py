@@ -18,10 +18,11 @@ from errors import ClipError, ParamsError
 from stages.params import Sample
 from stages.sample import measure_sharpness, sample
 from tests.footage import REAL, encode_clip, encode_sound, needs_footage, numbered
+from vision.clip_read import read_frames
+from vision.crops import encode_png
 from vision.hashing import hash_file
 from vision.planes import Array
 from vision.tables import FRAMES, SHOTS, read_table
-from vision.video_read import read_frames
 from vision.video_write import VideoWriter, footage_format
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +44,14 @@ def _write(path: Path, pictures: list[Array], times: list[int] | None = None, ra
     with VideoWriter(path, footage_format(SIZE, rate), crf=8, preset="ultrafast") as writer:
         for index, picture in enumerate(pictures):
             writer.write_rgb(picture, index if times is None else times[index])
+
+
+def _save(folder: Path, pictures: list[Array], rate: str | None = None) -> None:
+    folder.mkdir()
+    for index, picture in enumerate(pictures):
+        (folder / f"{index:03d}.png").write_bytes(encode_png(picture))
+    if rate is not None:
+        (folder / "rate.txt").write_text(rate)
 
 
 def _sample(
@@ -169,6 +178,39 @@ def test_one_frame_gives_one_shot_and_one_frame(clips: Path, capsys: pytest.Capt
     assert shots[["first_frame", "end_frame"]].to_numpy().tolist() == [[0, 1]]
     assert frames[["frame", "pts", "reason"]].to_numpy().tolist() == [[0, 0, ""]]
     assert capsys.readouterr().out == f"{clips / 'a.mp4'}: 1 frames, 0 cuts, 1 used\n"
+
+
+def test_every_still_is_a_shot_and_time_plays_no_part(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noise = np.random.default_rng(10).integers(0, 256, (4, *SIZE, 3)).astype(np.uint8)
+    again, blurred = noise[0], cv2.GaussianBlur(noise[2], (0, 0), 3)
+    _save(clips / "stills", [noise[0], again, noise[1][:60], blurred, noise[3]])
+    _write(clips / "a.mp4", list(noise))
+    shots, frames = _sample(clips, interval_s=3600, params=PARAMS.model_copy(update={"min_sharpness": 20}))
+    of_stills = frames[frames["clip"] == "stills"]
+    assert of_stills["reason"].tolist() == ["", "duplicate", "", "blurred", ""]
+    assert of_stills["shot"].tolist() == [0, 1, 2, 3, 4]
+    assert shots.loc[shots["clip"] == "stills", ["first_frame", "end_frame"]].to_numpy().tolist() == [
+        [i, i + 1] for i in range(5)
+    ]
+    assert frames.loc[frames["clip"] == "a.mp4", "reason"].tolist() == ["", "interval", "interval", "interval"]
+    assert f"{clips / 'stills'}: 5 stills, 3 used\n" in capsys.readouterr().out
+
+
+def test_a_sequence_is_sampled_as_the_video_of_its_pictures(clips: Path) -> None:
+    pictures = [_view(_scene(seed), shift) for seed in (1, 2) for shift in range(15)]
+    _save(clips / "take", pictures, rate="30000/1001")
+    shots, frames = _sample(clips, interval_s=0.1, faceset=["take"])
+    assert shots["first_frame"].tolist() == [0, 15]
+    assert frames.loc[frames["reason"] == "", "frame"].tolist() == list(range(0, 30, 3))
+    assert set(frames["clip_sha256"]) == {hash_file(clips / "take")}
+
+
+def test_what_is_said_of_a_picture_is_told(clips: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (clips / "take").mkdir()
+    cv2.imwrite(str(clips / "take/1.png"), _view(_scene(1), 0).astype(np.uint16) << 8)
+    _sample(clips)
+    said = f"{clips / 'take'}: note: 1 of 1 pictures: of 16 bits the upper 8 are used\n"
+    assert said in capsys.readouterr().out
 
 
 def _truncate(path: Path) -> None:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from models.face_search import Search, Stretch, find_faces
 from performers.landmarks import LANDMARKS
 from vision.bridge import TrackedFace
+from vision.clip import Part
 from vision.hashing import hash_file
 from vision.smoothing import BLOCK, smooth_faces, smooth_track
 from vision.tables import TRUTH, read_table
-from vision.video_read import Part
 
 ROOT = Path(__file__).resolve().parent.parent
 # The points of the mesh for the performers' landmarks, in their order.

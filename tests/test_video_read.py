@@ -31,10 +31,11 @@ from tests.footage import (
     patch,
     read_number,
 )
+from vision.clip import Frame
+from vision.clip_read import probe_clip, read_frames
 from vision.hashing import hash_file, hash_picture
 from vision.orientation import Orientation, read_display_matrix
 from vision.planes import Array, Layout, Matrix, rgb_to_planes
-from vision.video_read import Frame, list_clips, probe_clip, read_frames
 
 N = 24
 COLORS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (250, 200, 30))
@@ -249,7 +250,7 @@ NO_VIDEO: dict[str, tuple[Callable[[Path], object], str]] = {
     "concat list": (lambda path: path.write_text("ffconcat version 1.0\nfile good.mp4\n"), "no video that can be read"),
     "PNG": (_png, "no video that can be read"),
     "cut before the index": (_cut_before_index, "no video that can be read"),
-    "folder": (lambda path: path.mkdir(), "no plain file"),
+    "folder": (lambda path: path.mkdir(), "is a folder without pictures"),
     "pipe": (os.mkfifo, "no plain file"),
     "dangling link": (lambda path: path.symlink_to("nowhere.mp4"), "cannot be opened"),
     "tiny": (lambda path: encode_clip(path, numbered([0], (8, 8)), "ffv1", container="matroska"), "too small"),
@@ -363,38 +364,13 @@ def test_transparency_that_is_dropped_is_told(tmp_path: Path) -> None:
     )
 
 
-# ---- folders
-
-
-def test_an_identity_s_clips_are_listed_by_name(tmp_path: Path) -> None:
-    for name in ("b.mp4", "a.mov", ".gitignore", ".hidden.mp4", "a.mov.dvc"):
-        (tmp_path / name).touch()
-    assert [path.name for path in list_clips(tmp_path)] == ["a.mov", "b.mp4"]
-
-
-def test_a_folder_without_clips_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ClipError, match="no such folder"):
-        list_clips(tmp_path / "ada")
-    (tmp_path / ".gitignore").touch()
-    with pytest.raises(ClipError, match="holds no clip"):
-        list_clips(tmp_path)
-
-
-@pytest.mark.parametrize("name", ["new\nline.mp4", "\u202egnp.4pm.mp4", "not-utf8-\udcff.mp4"])
-def test_a_name_that_cannot_be_shown_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).touch()
-    with pytest.raises(ClipError, match="characters that cannot be shown") as caught:
-        list_clips(tmp_path)
-    assert str(caught.value).isprintable()
-
-
 # ---- memory and hashes
 
 
 def test_memory_does_not_grow_with_the_length_of_a_clip(tmp_path: Path) -> None:
     clip = encode_clip(tmp_path / "a.mkv", numbered([7], (480, 640)) * 300)
     code = (
-        "import sys, resource; from pathlib import Path; from vision.video_read import read_frames\n"
+        "import sys, resource; from pathlib import Path; from vision.clip_read import read_frames\n"
         "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
         "frames = read_frames(Path(sys.argv[1])); [next(frames) for _ in range(20)]; before = peak()\n"
         "n = sum(1 for _ in frames); print(n, peak() - before)"

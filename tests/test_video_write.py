@@ -21,10 +21,11 @@ from tests.footage import (
     read_number,
     read_packets,
 )
+from vision.clip import Part
+from vision.clip_read import probe_clip, read_frames
 from vision.planes import Array, Layout, Matrix, Planes, planes_to_rgb, rgb_to_planes
 from vision.video_encode import Segment, SegmentEncoder
 from vision.video_format import ColorTags, VideoFormat
-from vision.video_read import Part, probe_clip, read_frames
 from vision.video_write import VideoWriter, footage_format
 
 LAYOUT = Layout(2, 2, 8, Matrix.BT709, is_full_range=False)

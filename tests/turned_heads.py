@@ -12,8 +12,8 @@ import torch
 from performers.frame import render_frame
 from performers.identity import IDENTITIES
 from performers.script import FRAMES_PER_S, write_script
+from vision.clip import Frame
 from vision.planes import rgb_to_planes
-from vision.video_read import Frame
 from vision.video_write import footage_format
 
 

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.alignment import transform
+from vision.clip import Frame, Part
+from vision.clip_read import read_frames
 from vision.crops import Picture, crop_frame, encode_png, measure_sharpness
 from vision.hashing import check_clip
 from vision.masks import draw_face, face_outline
 from vision.person_face import FaceShape, PersonFace
 from vision.quality import Limits, Small, find_flaw, measure_cut, shrink_face
 from vision.tables import FACESET, TRACKS, matrix
-from vision.video_read import Frame, Part, read_frames
 
 Row = dict[str, Any]
 SHAPE = ("outline", "covers", "covered_ratio")

@@ -1,4 +1,4 @@
-"""SHA-256 of files and of pictures."""
+"""SHA-256 of files, of clips that are folders of pictures, and of decoded pictures."""
 
 import hashlib
 from functools import lru_cache
@@ -7,16 +7,27 @@ from pathlib import Path
 import numpy as np
 
 from errors import ClipError
+from vision.clip_files import list_files
 from vision.planes import Array
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex. Raises ClipError where it cannot be read."""
+    """SHA-256, hex, of a file's bytes, or of the names and bytes in a clip's folder. Raises ClipError."""
+    if path.is_dir():
+        return _hash_folder(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise _unreadable(path, error) from error
+
+
+def _hash_folder(path: Path) -> str:
+    """SHA-256 of a line for each file, by name: its own SHA-256 and its name."""
+    digest = hashlib.sha256()
+    for file in list_files(path):
+        digest.update(f"{hash_file(file)} {file.name}\n".encode())
+    return digest.hexdigest()
 
 
 SAMPLE_AGAIN = "run its stage sample again; on another machine, bring the copy there up to date"
@@ -35,23 +46,27 @@ def check_copy(path: Path, sha256: str) -> None:
 
 
 def hash_once(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex; a process reads a file anew only where size or time of change tell to.
+    """`hash_file`; a process reads files anew only where names, sizes or times of change tell to.
 
     Raises ClipError where it cannot be read.
     """
     try:
-        found = path.stat()
+        return _hash_known(path, tuple(_stamp(file) for file in (list_files(path) if path.is_dir() else [path])))
     except OSError as error:
         raise _unreadable(path, error) from error
-    return _hash_known(path, found.st_size, found.st_mtime_ns)
 
 
 def _has(path: Path, sha256: str) -> bool:
     return path.exists() and hash_once(path) == sha256
 
 
+def _stamp(file: Path) -> tuple[str, int, int]:
+    found = file.stat()
+    return file.name, found.st_size, found.st_mtime_ns
+
+
 @lru_cache
-def _hash_known(path: Path, _size: int, _mtime_ns: int) -> str:
+def _hash_known(path: Path, _stamps: tuple[tuple[str, int, int], ...]) -> str:
     return hash_file(path)
 
 

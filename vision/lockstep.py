@@ -6,7 +6,8 @@ from itertools import zip_longest
 from pathlib import Path
 
 from errors import ClipError
-from vision.video_read import ClipInfo, Frame, Part, probe_clip, read_frames
+from vision.clip import ClipInfo, Frame, Part
+from vision.clip_read import probe_clip, read_frames
 
 
 def read_lockstep(paths: tuple[Path, ...], part: Part | None = None) -> Iterator[tuple[Frame, ...]]:

@@ -8,9 +8,10 @@ bit by bit, containers whose time stamps lead elsewhere) stays in one part.
 from pathlib import Path
 
 from errors import ClipError
+from vision.clip import Frame, Part
+from vision.clip_read import read_frames
 from vision.hashing import check_clip, hash_picture
 from vision.tables import PARTS, read_table
-from vision.video_read import Frame, Part, read_frames
 
 PART_FRAMES = 200  # of a part at least, the last one apart
 

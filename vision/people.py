@@ -1,6 +1,6 @@
 """Who is who: how alike two faces look, and which tracks show an identity's person."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,7 +16,10 @@ Look = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A track in one clip: the frames it spans, [first_frame, end_frame), how much of the clips it fills, its look."""
+    """A track in one clip: the frames it spans, [first_frame, end_frame), how much of the clips it fills, its look.
+
+    `is_alone`: it is the one face of a still.
+    """
 
     clip: str
     track: int
@@ -24,6 +27,7 @@ class Candidate:
     end_frame: int
     weight: float
     look: Look
+    is_alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,11 +53,12 @@ def describe_face(view: Picture) -> Look:
 def choose_person(candidates: list[Candidate]) -> list[Verdict]:
     """A verdict for each candidate: the person is who fills most of the clips, and what looks like it.
 
-    Of two tracks that share frames only the one that fills more is used: nobody is in a frame twice.
+    Of two tracks that share frames only the one that fills more is used: nobody is in a frame twice. Who is alone in a
+    still is taken for the person: one picture's look varies as much as two people's do, and somebody chose the still.
     """
     if not candidates:
         return []
-    anchor = max(candidates, key=lambda c: c.weight)
+    anchor = max(_join_alone(candidates), key=lambda c: c.weight)
     verdicts: dict[int, Verdict] = {}
     taken: list[Candidate] = []
     for index in sorted(range(len(candidates)), key=lambda i: -candidates[i].weight):
@@ -64,12 +69,24 @@ def choose_person(candidates: list[Candidate]) -> list[Verdict]:
     return [verdicts[index] for index in range(len(candidates))]
 
 
+def _join_alone(candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates, those alone in stills as one."""
+    alone = [candidate for candidate in candidates if candidate.is_alone]
+    others = [candidate for candidate in candidates if not candidate.is_alone]
+    if not alone:
+        return others
+    look: Look = np.sum([candidate.look for candidate in alone], axis=0)
+    return [replace(alone[0], weight=sum(candidate.weight for candidate in alone), look=look), *others]
+
+
 def likeness(first: Look, second: Look) -> float:
     """Cosine of two looks (or sums of them): 1 for the same, around 0 for strangers."""
     return float(_unit(first) @ _unit(second))
 
 
 def _judge(candidate: Candidate, alike: float, taken: list[Candidate]) -> Verdict:
+    if candidate.is_alone:
+        return Verdict(True, f"alone in a still (likeness {alike:.2f})")
     if alike < MIN_LIKENESS:
         return Verdict(False, f"another person (likeness {alike:.2f})")
     if any(_share_frames(candidate, other) for other in taken):

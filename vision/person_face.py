@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from vision.alignment import Points
 from vision.chart import Chart, read_chart
+from vision.clip import Part
+from vision.clip_read import read_frames
 from vision.covers import Looks, learn_looks
 from vision.extent import Extent, find_extent
 from vision.hashing import check_clip
 from vision.outline import trace_face, trace_region
 from vision.planes import HasPlanes
 from vision.surface import Mesh, Shape, Surface, measure_misfit
-from vision.video_read import Part, read_frames
 
 MIN_CHARTS = 8  # of which looks can be learnt
 

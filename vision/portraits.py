@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from vision.alignment import align_view
+from vision.clip_read import read_frames
 from vision.crops import Picture, crop_frame
 from vision.evenly import pick_evenly
 from vision.people import Look, describe_face
 from vision.tables import points
-from vision.video_read import read_frames
 
 LOOKS, LOOK_PX, LOOK_COVERAGE = 12, 96, 0.6  # a track's look: sum over so many faces, of views of this size
 THUMBS = 3

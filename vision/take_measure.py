@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from errors import ParamsError, TableError
 from vision.alignment import compose, view_matrix
+from vision.clip import Part
 from vision.contact_sheet import SheetRow, scale_to_height
 from vision.crops import Picture, crop_picture, decode_png
 from vision.flicker import Flicker
@@ -23,7 +24,6 @@ from vision.tables import TRUTH as TRUTH_TABLE
 from vision.tables import read_batches, read_table
 from vision.take_faces import TakeFace
 from vision.tally import SWAP, TARGET, TRUTH, Tally
-from vision.video_read import Part
 
 FLICKER_PX = 96
 FLICKER_COVERAGE = 0.5  # the inner face alone: brows, eyes, mouth, cheeks

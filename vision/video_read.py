@@ -17,9 +17,7 @@ What it takes and how, stated once:
 """
 
 import contextlib
-import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, dropwhile, islice
 from pathlib import Path
@@ -29,17 +27,16 @@ import av
 import numpy as np
 
 from errors import ClipError
+from vision.clip import MAX_PIXELS, ClipInfo, Frame, Part, check_size
+from vision.clip_files import check_file
 from vision.orientation import UPRIGHT, Orientation, read_display_matrix
-from vision.planes import Array, Layout, Matrix, Planes, planes_to_rgb, rgb_to_planes, to_444
-from vision.video_format import ColorTags, VideoFormat
+from vision.planes import Array, Layout, Matrix, Planes, rgb_to_planes, to_444
+from vision.video_format import ColorTags
 
 CONTAINERS = (
     *("mov", "matroska", "avi", "mpegts", "mpeg", "mpegvideo", "mxf", "flv", "asf", "ogg", "nut", "dv", "ivf"),
     *("gif", "h264", "hevc", "m4v", "yuv4mpegpipe"),
 )
-MAX_PIXELS = 64_000_000
-MIN_SIDE = 16
-IGNORED_SUFFIX = ".dvc"
 # Containers without an index of their frames lead to somewhere near a time stamp; so far before it is tried then.
 SEEK_BACK_S = (0.0, 0.5, 2.0)
 TS_PACKET_SIZES = (188, 192, 204)
@@ -65,73 +62,10 @@ av.logging.set_level(av.logging.ERROR)
 av.logging.set_skip_repeated(False)
 
 
-@dataclass(frozen=True)
-class ClipInfo(VideoFormat):
-    """What a clip is. Height and width are as shown; `rotation` (degrees clockwise) and `is_mirrored` lead there.
-
-    `duration` is in units of the time base as the header states it (None: it does not), so only a hint.
-    """
-
-    path: Path
-    rotation: int
-    is_mirrored: bool
-    pixel_format: str
-    codec: str
-    has_sound: bool
-    is_interlaced: bool
-    duration: int | None
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One upright picture: its index in order of presentation, time stamp and duration (None: unknown), planes.
-
-    `is_key`: it is coded without reference to others, so that a part of the clip may begin with it.
-    """
-
-    index: int
-    pts: int
-    duration: int | None
-    planes: Planes
-    layout: Layout
-    is_key: bool
-
-    def to_rgb(self) -> Array:
-        """The picture as RGB uint8 (H, W, 3), by its own matrix and range."""
-        return planes_to_rgb(self.planes, self.layout)
-
-
-@dataclass(frozen=True)
-class Part:
-    """Some frames of a clip, from a key frame on: indices from `first_frame` up to, not with, `end_frame`."""
-
-    first_frame: int
-    end_frame: int
-    first_pts: int
-
-
-def list_clips(folder: Path) -> list[Path]:
-    """The clips of an identity's folder by name; dot files and DVC's own are left out. Raises ClipError."""
-    if not folder.is_dir():
-        raise ClipError(f"{folder}: no such folder; make it and put the person's clips there")
-    files = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.suffix != IGNORED_SUFFIX)
-    for path in files:
-        if path.is_dir():
-            raise ClipError(f"{path}: is a folder; put the clips directly into {folder}")
-        if not path.name.isprintable():
-            raise ClipError(f"{folder}: the name {path.name!a} has characters that cannot be shown; rename it")
-    if not files:
-        raise ClipError(
-            f"{folder}: holds no clip (names with a dot in front do not count); put the person's clips there"
-        )
-    return files
-
-
 @contextlib.contextmanager
 def open_clip(path: Path) -> Iterator[Any]:
     """An opened container of a clip, for this module and the writer's copy of its sound. Raises ClipError."""
-    _check_file(path)
+    check_file(path)
     options = {"format_whitelist": ",".join(CONTAINERS), "protocol_whitelist": "file"}
     try:
         with av.logging.Capture():
@@ -143,16 +77,16 @@ def open_clip(path: Path) -> Iterator[Any]:
         yield container
 
 
-def probe_clip(path: Path) -> ClipInfo:
-    """What a clip is, from its header and its first frame. Raises ClipError."""
+def probe_video(path: Path) -> ClipInfo:
+    """What a video is, from its header and its first frame. Raises ClipError."""
     with open_clip(path) as container:
         stream = _pick_stream(container, path)
         first = next(_Decoder(container, stream, path).pictures())
         return _describe(container, stream, first, path)
 
 
-def read_frames(path: Path, part: Part | None = None) -> Iterator[Frame]:
-    """The frames of a clip, or of a part of it, in order of presentation, one at a time.
+def read_video(path: Path, part: Part | None = None) -> Iterator[Frame]:
+    """The frames of a video, or of a part of it, in order of presentation, one at a time.
 
     Raises ClipError, for damage when it is reached, and where the clip cannot be read from the part's first frame on.
     """
@@ -206,17 +140,6 @@ def _no_part(path: Path, part: Part) -> ClipError:
     return ClipError(f"{path}: cannot be read from frame {part.first_frame} on; remux the clip, for example to MP4")
 
 
-def _check_file(path: Path) -> None:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise ClipError(f"{path}: cannot be opened ({error.strerror}); mend the path") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise ClipError(f"{path}: is no plain file; give a video file")
-    if not status.st_size:
-        raise ClipError(f"{path}: is empty; copy the clip again")
-
-
 def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
@@ -228,18 +151,11 @@ def _pick_stream(container: Any, path: Path) -> Any:
     stream = streams[0]
     if stream.codec_context is None:
         raise ClipError(f"{path}: its video codec is unknown here; convert the clip to H.264")
-    _check_size(stream.width, stream.height, path)
+    check_size(stream.width, stream.height, path)
     context = stream.codec_context
     context.thread_count = 1
     context.options = {"err_detect": "crccheck+bitstream+buffer+explode", "max_pixels": str(MAX_PIXELS)}
     return stream
-
-
-def _check_size(width: int, height: int, path: Path) -> None:
-    if width * height > MAX_PIXELS:
-        raise ClipError(f"{path}: {width} x {height} is more than {MAX_PIXELS} pixels; scale the clip down")
-    if min(width, height) < MIN_SIDE:
-        raise ClipError(f"{path}: {width} x {height} is too small; pictures need {MIN_SIDE} pixels a side")
 
 
 class _Decoder:
@@ -335,6 +251,7 @@ def _describe(container: Any, stream: Any, first: Any, path: Path) -> ClipInfo:
         codec=stream.codec_context.name,
         has_sound=bool(container.streams.audio),
         is_interlaced=bool(first.interlaced_frame),
+        is_stills=False,
         duration=stream.duration,
         notes=(*notes, *_note_streams(container, stream, first)),
     )

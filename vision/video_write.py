@@ -35,8 +35,8 @@ class VideoWriter:
     """Writes one video; the file appears whole at the end of the `with` block, after an error not at all.
 
     Frames come in order of presentation, by `write` as planes of the format's layout or by `write_rgb`; or all of them
-    by `join`. `sound` names a clip whose sound is copied packet for packet; `write_sound` encodes samples instead.
-    `metadata` goes into the container. Raises ClipError for a sound that MP4 cannot hold.
+    by `join`. `sound` names a clip whose sound is copied packet for packet, where it has any; `write_sound` encodes
+    samples instead. `metadata` goes into the container. Raises ClipError for a sound that MP4 cannot hold.
     """
 
     def __init__(
@@ -54,7 +54,8 @@ class VideoWriter:
         self._last_pts: int | None = None
         self._last_duration = 1
         self._joined: list[int] = []
-        self._sound = _SoundCopy(sound) if sound is not None else None
+        has_sound = sound is not None and not sound.is_dir()  # a folder of pictures has none
+        self._sound = _SoundCopy(sound) if sound is not None and has_sound else None
         scales = self._sound.time_scales if self._sound is not None else []
         with self._one_line_errors():
             self._container = _open(self._whole.open(), form.time_base, scales)
