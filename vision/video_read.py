@@ -25,6 +25,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 
 from errors import ClipError
 from vision.clip import MAX_PIXELS, ClipInfo, Frame, Part, check_size
@@ -272,7 +273,8 @@ def _note_streams(container: Any, stream: Any, first: Any) -> Iterator[str]:
 
 
 def _read_orientation(picture: Any, path: Path) -> Orientation:
-    for data in picture.side_data:
+    # Not picture.side_data: the picture would keep that, and that the picture and its decoder's memory.
+    for data in SideDataContainer(picture):  # type: ignore[call-arg]  # its stub lacks the constructor
         if data.type.name == "DISPLAYMATRIX":
             try:
                 return read_display_matrix(bytes(data))
