@@ -1,0 +1,124 @@
+"""How much faster two Dask workers detect and align than one, and what the loss of a worker costs.
+
+    python -m benchmarks.spread_dask CLIP [CLIP ...]
+
+needs the dependency group `dask`. A scheduler and workers of one core each (their libraries take one thread) run on
+this machine; stages run with one worker, with two, and with two of which one is killed half-way. The clips are taken
+as one identity's; the tables and the face set must have the same bytes each time.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+
+from distributed import Client, LocalCluster
+
+from stages.align import align
+from stages.detect import detect
+from stages.params import read_params
+from stages.sample import sample
+from stages.spread import ENGINE
+from vision.edits import HEADER
+from vision.hashing import hash_file
+
+ROOT = Path(__file__).resolve().parent.parent
+KILL_S = 8.0  # after which one of two workers is killed
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a run took, in seconds, and the bytes it made."""
+
+    detect_s: float
+    align_s: float
+    digest: tuple[str, ...]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=Path, nargs="+")
+    clips = parser.parse_args().clips
+    with tempfile.TemporaryDirectory() as temporary:
+        identity = Path(temporary)
+        _sample(identity, clips)
+        with _run_scheduler() as address:
+            trials = {}
+            for name, n_workers, is_killed in (("one", 1, False), ("two", 2, False), ("two, one killed", 2, True)):
+                trials[name] = _try(identity, address, n_workers, is_killed=is_killed)
+                print(f"{name}: detect {trials[name].detect_s:.1f} s, align {trials[name].align_s:.1f} s", flush=True)
+    one, two = trials["one"], trials["two"]
+    print(f"two workers: detect {one.detect_s / two.detect_s:.2f}, align {one.align_s / two.align_s:.2f} times as fast")
+    print(f"the same bytes: {len({trial.digest for trial in trials.values()}) == 1}")
+
+
+def _sample(identity: Path, clips: list[Path]) -> None:
+    (identity / "clips").mkdir()
+    for clip in clips:
+        (identity / "clips" / clip.name).write_bytes(clip.read_bytes())
+    tables = (identity / f"{name}.parquet" for name in ("shots", "parts", "frames"))
+    sample(identity / "clips", *tables, 0.04, "all", read_params().sample)
+    (identity / "tracks.csv").write_text(HEADER + "\n")
+
+
+@contextmanager
+def _run_scheduler() -> Iterator[str]:
+    with LocalCluster(n_workers=0, dashboard_address=None, host="127.0.0.1") as cluster:
+        yield cluster.scheduler_address
+
+
+def _try(identity: Path, address: str, n_workers: int, *, is_killed: bool) -> Trial:
+    workers = [_start_worker(address, core) for core in range(n_workers)]
+    try:
+        with Client(address) as client:
+            client.wait_for_workers(n_workers)
+        if is_killed:
+            Timer(KILL_S, workers[0].send_signal, (signal.SIGKILL,)).start()
+        os.environ[ENGINE] = f"dask:{address}"
+        return _run_stages(identity)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+
+def _start_worker(address: str, core: int) -> "subprocess.Popen[bytes]":
+    """A worker that has one core for itself."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+    environment = os.environ | ONE_THREAD | {"PYTHONPATH": str(ROOT)}
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    worker = subprocess.Popen([*command, "--no-nanny"], env=environment, cwd=ROOT, **silent)
+    os.sched_setaffinity(worker.pid, {core})
+    return worker
+
+
+def _run_stages(identity: Path) -> Trial:
+    params = read_params()
+    clips, edits = identity / "clips", identity / "tracks.csv"
+    shots, parts, frames, found, tracks = (
+        identity / f"{name}.parquet" for name in ("shots", "parts", "frames", "detections", "tracks")
+    )
+    faceset, page = identity / "faceset", identity / "tracks.html"
+    detect_s = _time(lambda: detect(clips, shots, parts, found, params.detect))
+    align_s = _time(lambda: align(clips, shots, parts, frames, found, edits, tracks, faceset, page, params.align))
+    made = [found, tracks, *sorted(faceset.iterdir())]
+    return Trial(detect_s, align_s, tuple(map(hash_file, made)))
+
+
+def _time(work: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()
