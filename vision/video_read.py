@@ -17,6 +17,7 @@ What it takes and how, stated once:
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import chain, dropwhile, islice
@@ -42,6 +43,9 @@ CONTAINERS = (
 SEEK_BACK_S = (0.0, 0.5, 2.0)
 TS_PACKET_SIZES = (188, 192, 204)
 # What libav says in its log only, without an error, where data is damaged or missing.
+REPORT_S = 0.001  # in which a decoder's thread that waits for the interpreter in order to report gets it
+# Of these, damage is an error or a flag, never in the log alone: threads may decode them.
+THREADED, N_THREADS, MAX_THREADED_PIXELS = ("h264", "hevc"), 2, 10_000_000
 DAMAGE_WORDS = ("CRC mismatch", "ended prematurely", "partial file")
 
 _MATRICES = {
@@ -58,8 +62,9 @@ _FULL_RANGE = 2
 _N_PLANES = 3
 _HDR = {16: "PQ", 18: "HLG"}
 
-# Errors in libav's log must reach the captures below, each time that they occur.
-av.logging.set_level(av.logging.ERROR)
+# libav's log is heard where a capture below listens, each time that something occurs. Elsewhere it must not be: a
+# decoder's thread that reports would wait for the interpreter, which waits for that thread when it ends the decoder.
+av.logging.set_level(None)
 av.logging.set_skip_repeated(False)
 
 
@@ -75,7 +80,10 @@ def open_clip(path: Path) -> Iterator[Any]:
         reason = "its format is not read here" if isinstance(error, av.ArgumentError) else _reason(error)
         raise ClipError(f"{path}: no video that can be read ({reason}); give a video file such as MP4") from error
     with container:
-        yield container
+        try:
+            yield container
+        finally:
+            time.sleep(REPORT_S)
 
 
 def probe_video(path: Path) -> ClipInfo:
@@ -154,9 +162,22 @@ def _pick_stream(container: Any, path: Path) -> Any:
         raise ClipError(f"{path}: its video codec is unknown here; convert the clip to H.264")
     check_size(stream.width, stream.height, path)
     context = stream.codec_context
-    context.thread_count = 1
+    is_threaded = context.name in THREADED and stream.width * stream.height <= MAX_THREADED_PIXELS
+    context.thread_type, context.thread_count = "FRAME", N_THREADS if is_threaded else 1
     context.options = {"err_detect": "crccheck+bitstream+buffer+explode", "max_pixels": str(MAX_PIXELS)}
     return stream
+
+
+@contextlib.contextmanager
+def _listen(lines: list[Any]) -> Iterator[None]:
+    """Add what libav says in its log meanwhile."""
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with av.logging.Capture() as said:
+            yield
+    finally:
+        av.logging.set_level(None)
+        lines.extend(said)
 
 
 class _Decoder:
@@ -185,16 +206,17 @@ class _Decoder:
 
     def _next_pictures(self) -> list[Any] | None:
         """The pictures that the next packet completes; None at the end. A packet is checked before it is decoded."""
-        with av.logging.Capture() as lines:
-            try:
+        is_threaded = self._stream.codec_context.thread_count > 1
+        lines: list[Any] = []
+        try:
+            with _listen(lines):
                 packet = next(self._packets, None)
-                if packet is not None:
-                    self._check_packet(packet)
-                    pictures: list[Any] | None = packet.decode()
-                else:
-                    pictures = None
-            except (av.FFmpegError, MemoryError) as error:
-                raise self._damage(_reason(error)) from error
+            if packet is not None:
+                self._check_packet(packet)
+            with contextlib.nullcontext() if is_threaded else _listen(lines):
+                pictures: list[Any] | None = None if packet is None else packet.decode()
+        except (av.FFmpegError, MemoryError) as error:
+            raise self._damage(_reason(error)) from error
         said = next((line for _, _, line in lines if any(word in line for word in DAMAGE_WORDS)), None)
         if said is not None:
             raise self._damage(said)
