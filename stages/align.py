@@ -21,7 +21,7 @@ from vision.evenly import pick_evenly
 from vision.expression import measure_expression
 from vision.face_crops import CutFace, Cutting, Located, Row, cut_faces
 from vision.faceset import FacesetWriter
-from vision.people import Candidate, Verdict, Verdicts, choose_person
+from vision.people import UNKNOWN, Candidate, Verdict, Verdicts, judge_tracks
 from vision.person_face import Charting, PersonFace, learn_face, read_charts
 from vision.portraits import Portraits, portray_tracks
 from vision.proportions import fit_proportions
@@ -67,7 +67,7 @@ def align(
     """
     faces = _follow_faces(clips, read_table(detections, DETECTIONS, _WITHOUT_MESH), read_table(shots, SHOTS), params)
     portraits = portray_tracks(clips, faces)
-    verdicts = _judge_tracks(clips, faces, portraits, params) | _judge_by_hand(faces, read_edits(edits))
+    verdicts = _judge_tracks(clips, faces, portraits, _decide_by_hand(faces, read_edits(edits)), params)
     write_page(page, faces, verdicts, portraits)
     sampled = read_table(frames, FRAMES)
     known_parts = read_table(parts, PARTS)
@@ -101,8 +101,15 @@ def _max_gap(path: Path) -> int:
     return round(MAX_GAP_S * probe_clip(path).rate)
 
 
-def _judge_tracks(clips: Path, faces: pd.DataFrame, portraits: Portraits, params: Align) -> Verdicts:
-    """A verdict by length and look for every (clip, track)."""
+def _decide_by_hand(faces: pd.DataFrame, edits: list[Edit]) -> dict[tuple[str, int], bool]:
+    """Whether the (clip, track)s that edits speak of are to be used; the last edit counts."""
+    return {track: edit.is_used for edit in edits for track in _tracks_of(faces[find_edited(edit, faces)])}
+
+
+def _judge_tracks(
+    clips: Path, faces: pd.DataFrame, portraits: Portraits, by_hand: dict[tuple[str, int], bool], params: Align
+) -> Verdicts:
+    """A verdict for every (clip, track): by hand, by length, by look."""
     verdicts: Verdicts = {}
     candidates: list[Candidate] = []
     for clip, of_clip in faces.groupby("clip", sort=True):
@@ -111,30 +118,17 @@ def _judge_tracks(clips: Path, faces: pd.DataFrame, portraits: Portraits, params
         min_frames = 1 if info.is_stills else min(params.min_track_s * info.rate, of_clip["frame"].nunique())
         n_faces = of_clip.groupby("frame").size()
         for track, rows in of_clip.groupby("track"):
+            key = str(clip), int(track)
             first, end = int(rows["frame"].min()), int(rows["frame"].max()) + 1
-            if end - first < min_frames:
-                verdicts[str(clip), track] = Verdict(False, f"short ({end - first} frames)")
+            if end - first < min_frames and key not in by_hand:
+                verdicts[key] = Verdict(False, f"short ({end - first} frames)", UNKNOWN)
             else:
                 weight = float((rows["y2"] - rows["y1"]).sum())
-                look = portraits[str(clip), track].look
                 is_alone = info.is_stills and n_faces[first] == 1
-                candidates.append(Candidate(str(clip), track, first, end, weight, look, is_alone))
-    chosen = choose_person(candidates)
-    return verdicts | {(c.clip, c.track): verdict for c, verdict in zip(candidates, chosen, strict=True)}
-
-
-def _judge_by_hand(faces: pd.DataFrame, edits: list[Edit]) -> Verdicts:
-    """What the edits say of tracks; what shares frames with a track used by hand is ignored, unless it is one too."""
-    verdicts: Verdicts = {}
-    for edit in edits:
-        for clip, track in _tracks_of(faces[find_edited(edit, faces)]):
-            verdicts[clip, track] = Verdict(edit.is_used, "by hand")
-    for clip, track in [key for key, verdict in verdicts.items() if verdict.is_used]:
-        of_clip = faces[faces["clip"] == clip]
-        its_frames = of_clip.loc[of_clip["track"] == track, "frame"]
-        for other in _tracks_of(of_clip[of_clip["frame"].isin(its_frames)]):
-            verdicts.setdefault(other, Verdict(False, "beside a face used by hand"))
-    return verdicts
+                look = portraits[key].look
+                candidates.append(Candidate(*key, first, end, weight, look, by_hand.get(key), is_alone))
+    judged = judge_tracks(candidates)
+    return verdicts | {(c.clip, c.track): verdict for c, verdict in zip(candidates, judged, strict=True)}
 
 
 def _tracks_of(faces: pd.DataFrame) -> list[tuple[str, int]]:
@@ -230,6 +224,7 @@ def _locate_in_clip(
         row = {
             **{name: getattr(frame, name) for name in ("clip", "clip_sha256", "frame", "pts", "shot")},
             "track": face.track,
+            "person": verdict.person,
             "is_used": verdict.is_used,
             "reason": verdict.reason,
             "is_bridged": face.is_bridged,
@@ -279,7 +274,8 @@ def _describe_lack(clips: Path, faces: pd.DataFrame, verdicts: Verdicts, page: P
 
 def _count(verdicts: Verdicts) -> str:
     n_used = sum(verdict.is_used for verdict in verdicts.values())
-    return f"{n_used} tracks used, {len(verdicts) - n_used} ignored"
+    n_people = len({verdict.person for verdict in verdicts.values()} - {UNKNOWN})
+    return f"{n_people} people, {n_used} tracks used, {len(verdicts) - n_used} ignored"
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from stages.align import align
 from stages.params import Align, Limits
@@ -13,7 +14,7 @@ from vision.alignment import canonical_landmarks
 from vision.crops import encode_png
 from vision.edits import HEADER
 from vision.hashing import hash_file
-from vision.tables import DETECTIONS, FRAMES, PARTS, SHOTS, make_table, write_table
+from vision.tables import DETECTIONS, FRAMES, PARTS, SHOTS, make_table, read_table, write_table
 from vision.video_write import VideoWriter, footage_format
 
 SIZE = (144, 192)
@@ -74,6 +75,16 @@ def _write_tables(folder: Path, path: Path, faces: list[Dots], n_frames: int, sh
     write_table(make_table(rows, FRAMES), folder / "frames.parquet", FRAMES)
     found = [clip | _detect(face, frame, index) for frame in range(n_frames) for index, face in _seen(faces, frame)]
     write_table(make_table(found, DETECTIONS), folder / "detections.parquet", DETECTIONS)
+
+
+def gather_clips(folder: Path, places: list[Path]) -> None:
+    """Put the clips and tables of several places into one."""
+    (folder / "clips").mkdir(exist_ok=True)
+    for clip in (clip for place in places for clip in (place / "clips").iterdir()):
+        (folder / "clips" / clip.name).write_bytes(clip.read_bytes())
+    for name, table in (("shots", SHOTS), ("parts", PARTS), ("frames", FRAMES), ("detections", DETECTIONS)):
+        joined = pd.concat([read_table(place / f"{name}.parquet", table) for place in places])
+        write_table(joined, folder / f"{name}.parquet", table)
 
 
 def align_clip(place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.1) -> None:

@@ -223,6 +223,7 @@ def _track_row(frame: int) -> dict[str, object]:
         "pts": frame,
         "shot": 0,
         "track": 0,
+        "person": 0,
         "is_used": True,
         "reason": "the person",
         "is_bridged": False,

@@ -9,10 +9,10 @@ from vision.alignment import align_view
 from vision.clip_read import read_frames
 from vision.crops import Picture, crop_frame
 from vision.evenly import pick_evenly
-from vision.people import Look, describe_face
+from vision.look import COVERAGE, VIEW_PX, Look, describe_face
 from vision.tables import points
 
-LOOKS, LOOK_PX, LOOK_COVERAGE = 12, 96, 0.6  # a track's look: sum over so many faces, of views of this size
+LOOKS = 12  # a track's look: the sum over so many faces
 THUMBS = 3
 
 
@@ -45,7 +45,7 @@ def portray_tracks(clips: Path, faces: pd.DataFrame) -> Portraits:
         by_frame = {frame: list(rows.itertuples()) for frame, rows in wanted.groupby("frame")}
         for frame in read_frames(clips / str(clip)):
             for row in by_frame.get(frame.index, ()):
-                to_view = align_view(points(row.five), "five", LOOK_PX, LOOK_COVERAGE)
-                view = crop_frame(frame, to_view, LOOK_PX)
+                to_view = align_view(points(row.five), "five", VIEW_PX, COVERAGE)
+                view = crop_frame(frame, to_view, VIEW_PX)
                 portraits[str(clip), row.track].add(view)
     return portraits

@@ -122,6 +122,7 @@ TRACKS = Table(
         *_FRAME,
         Column("shot", pa.int64(), "index of the shot in the clip"),
         Column("track", pa.int64(), "index in the clip, from 0"),
+        Column("person", pa.int64(), "whom it shows: 0 the identity's person, others from 1, -1 too short to tell"),
         Column("is_used", pa.bool_(), "whether this is the identity's person, to be swapped and learnt"),
         Column("reason", pa.string(), "why it is used or ignored"),
         Column("is_bridged", pa.bool_(), "landmarks are interpolated over a gap of the detector"),
