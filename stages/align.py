@@ -7,27 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from errors import FaceError, one_line_errors
 from stages.params import Align, pick, read_key, read_params
 from stages.spread import spread
 from vision.alignment import Matrix, align_face, compose, estimate_pose
 from vision.bridge import TrackedFace, bridge_gaps
+from vision.chart import chart_view
 from vision.clip import Part
 from vision.clip_read import probe_clip
 from vision.edits import Edit, find_edited, read_edits
-from vision.evenly import pick_evenly
 from vision.expression import measure_expression
 from vision.face_crops import CutFace, Cutting, Located, Row, cut_faces
 from vision.faceset import FacesetWriter
 from vision.people import UNKNOWN, Candidate, Verdict, Verdicts, judge_tracks
-from vision.person_face import Charting, PersonFace, learn_face, read_charts
-from vision.portraits import Portraits, portray_tracks
+from vision.person_face import PersonFace, learn_face
+from vision.portraits import Portraits, plan_sittings, portray_tracks, take_views
 from vision.proportions import fit_proportions
 from vision.quality import Duplicates, Limits
 from vision.smoothing import smooth_faces
-from vision.surface import Surface, fit_shape, unroll
+from vision.surface import fit_shape, unroll
 from vision.tables import (
     DETECTIONS,
     FRAMES,
@@ -44,7 +43,6 @@ from vision.tracking import assign_tracks
 from vision.whole import whole_folder
 
 MAX_GAP_S = 0.3  # of the detector, over which a track is followed and its landmarks interpolated
-LEARNT_FACES = 96  # of the face set's, evenly, from which is learnt how the person's face looks
 
 _WITHOUT_MESH = [column.name for column in DETECTIONS.columns if column.name != "mesh"]
 
@@ -66,14 +64,16 @@ def align(
     Raises FaceError where no sampled frame shows the person.
     """
     faces = _follow_faces(clips, read_table(detections, DETECTIONS, _WITHOUT_MESH), read_table(shots, SHOTS), params)
-    portraits = portray_tracks(clips, faces)
+    sampled, known_parts = read_table(frames, FRAMES), read_table(parts, PARTS)
+    in_faceset = sampled["reason"] == ""
+    sittings = plan_sittings(clips, known_parts, faces, set(sampled.loc[in_faceset, "clip"]))
+    portraits = portray_tracks(sittings, spread(take_views, sittings))
     verdicts = _judge_tracks(clips, faces, portraits, _decide_by_hand(faces, read_edits(edits)), params)
     write_page(page, faces, verdicts, portraits)
-    sampled = read_table(frames, FRAMES)
-    known_parts = read_table(parts, PARTS)
-    own = _list_own(faces, sampled, verdicts)
-    person = _learn_person(clips, known_parts, detections, own, params)
-    proportions = _fit_own(detections, own, params.crop_px)
+    own = _list_own(faces, set(sampled.loc[in_faceset, "clip"]), verdicts)
+    person = _learn_person(detections, own, portraits, params)
+    taken = own.merge(sampled.loc[in_faceset, ["clip", "frame"]], on=["clip", "frame"])
+    proportions = _fit_own(detections, taken, params.crop_px)
     located = _locate_faces(clips, detections, faces, sampled, verdicts, proportions, params)
     with TableWriter(tracks, TRACKS) as writer, whole_folder(faceset) as folder:
         crops, known = FacesetWriter(folder), Duplicates(params.duplicate_levels)
@@ -135,11 +135,11 @@ def _tracks_of(faces: pd.DataFrame) -> list[tuple[str, int]]:
     return sorted({(str(clip), int(track)) for clip, track in zip(faces["clip"], faces["track"], strict=True)})
 
 
-def _list_own(faces: pd.DataFrame, sampled: pd.DataFrame, verdicts: Verdicts) -> pd.DataFrame:
-    """The person's faces that the face set takes: a clip outside of it changes nothing that is learnt."""
-    taken = faces.merge(sampled.loc[sampled["reason"] == "", ["clip", "frame"]], on=["clip", "frame"])
-    is_used = [verdicts[key].is_used for key in zip(taken["clip"], taken["track"], strict=True)]
-    return taken[is_used]
+def _list_own(faces: pd.DataFrame, faceset: set[str], verdicts: Verdicts) -> pd.DataFrame:
+    """The person's faces in the face set's clips: a clip outside of it changes nothing that is learnt."""
+    of_set = faces[faces["clip"].isin(faceset)]
+    is_used = [verdicts[key].is_used for key in zip(of_set["clip"], of_set["track"], strict=True)]
+    return of_set[is_used]
 
 
 def _fit_own(detections: Path, own: pd.DataFrame, crop_px: int) -> Matrix:
@@ -147,33 +147,21 @@ def _fit_own(detections: Path, own: pd.DataFrame, crop_px: int) -> Matrix:
     return fit_proportions(((face.landmarks, face.kind) for _, face in _read_faces(detections, own)), crop_px)
 
 
-def _learn_person(
-    clips: Path, parts: pd.DataFrame, detections: Path, own: pd.DataFrame, params: Align
-) -> PersonFace | None:
-    """How the person's face looks, from some of its faces; None where no mesh is known of any."""
-    some = _read_faces(detections, own.iloc[pick_evenly(len(own), LEARNT_FACES)])
-    meshes = {(clip, face.frame): face.landmarks for clip, face in some if face.kind == "mesh"}
-    if not meshes:
+def _learn_person(detections: Path, own: pd.DataFrame, portraits: Portraits, params: Align) -> PersonFace | None:
+    """How the person's face looks, from the views kept of it; None where no mesh is known of any."""
+    kept = {(*key, frame): view for key, portrait in portraits.items() for frame, view in portrait.views.items()}
+    is_kept = [key in kept for key in zip(own["clip"], own["track"], own["frame"], strict=True)]
+    seen = [
+        (face.landmarks, kept[clip, face.track, face.frame])
+        for clip, face in _read_faces(detections, own[is_kept])
+        if face.kind == "mesh"
+    ]
+    if not seen:
         return None
-    shape = fit_shape(list(meshes.values()))
+    shape = fit_shape([mesh for mesh, _ in seen])
     surface = unroll(shape, params.forehead_cm)
-    plan = plan_charts(clips, parts, meshes, surface)
-    charts = [chart for of_part in spread(read_charts, plan) for chart in of_part]
+    charts = [chart_view(*view, mesh, surface) for mesh, view in seen]
     return learn_face(charts, shape, surface, has_looks=params.find_covers)
-
-
-def plan_charts(
-    clips: Path, parts: pd.DataFrame, meshes: dict[tuple[str, int], NDArray[np.float32]], surface: Surface
-) -> list[Charting]:
-    """Where faces are to be looked at: the parts of clips that hold any. `meshes` by clip and frame."""
-    plan = []
-    for part in parts.itertuples():
-        frames = range(part.first_frame, part.end_frame)
-        of_part = {frame: mesh for (clip, frame), mesh in meshes.items() if clip == part.clip and frame in frames}
-        if of_part:
-            where = Part(part.first_frame, part.end_frame, part.first_pts)
-            plan.append(Charting(clips / part.clip, part.clip_sha256, where, of_part, surface))
-    return plan
 
 
 def _read_faces(detections: Path, tracked: pd.DataFrame) -> Iterator[tuple[str, TrackedFace]]:

@@ -32,9 +32,8 @@ from vision.tables import FACES, outlines, points, write_table
 from vision.whole import whole_folder
 
 GAP_RATIO = 0.2  # faces left out between train and validation, as a share of the validation's
-# Along the far cheek the mesh reaches past the face, onto what stands behind it: training leaves the outline's rim out.
 EMPHASIZED = ("eyes", "mouth")  # regions that training may weigh more
-RIM_RATIO = 0.03  # its width, as a share of the view's side
+RIM_RATIO = 0.01  # of the outline, which training leaves out: its width, as a share of the view's side
 _RECORD = [column.name for column in FACES.columns if column.name not in ("split", "row")]
 
 

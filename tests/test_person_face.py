@@ -19,7 +19,7 @@ from vision.evenly import pick_evenly
 from vision.hashing import hash_file
 from vision.masks import draw_mask
 from vision.outline import trace_face
-from vision.person_face import Charting, PersonFace, learn_face, read_charts
+from vision.person_face import PersonFace, learn_face
 from vision.planes import region_to_rgb, rgb_to_planes
 from vision.surface import fit_shape, measure_facing, unroll
 from vision.tables import TRUTH, Table, read_table
@@ -63,7 +63,7 @@ def _learn(path: Path, n_frames: int, search_s: float = 0.5) -> Clip:
     some = {frame: meshes[frame] for frame in np.array(sorted(meshes))[pick_evenly(len(meshes), 96)].tolist()}
     shape = fit_shape(list(some.values()))
     surface = unroll(shape, FOREHEAD_CM)
-    charts = read_charts(Charting(path, hash_file(path), part, some, surface))
+    charts = [read_chart(frame, some[frame.index], surface) for frame in read_frames(path) if frame.index in some]
     return Clip(path, meshes, learn_face(charts, shape, surface, has_looks=True))
 
 

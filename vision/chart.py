@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.alignment import CROP_CM, align_face, transform
+from vision.alignment import CROP_CM, Matrix, align_face, transform
 from vision.crops import Picture, crop_frame
 from vision.planes import HasPlanes
 from vision.surface import TEXEL_CM, Mesh, Surface, measure_facing
@@ -29,9 +29,13 @@ class Chart(NamedTuple):
 
 def read_chart(frame: HasPlanes, mesh: Mesh, surface: Surface) -> Chart:
     """The chart of the face that has this mesh (478, 3) in a frame."""
-    placed = surface.place(mesh)
     to_view = align_face(mesh[:, :2].astype(np.float32), "mesh", VIEW_PX)
-    view = crop_frame(frame, to_view, VIEW_PX)
-    spots = np.nan_to_num(transform(to_view, placed[..., :2].reshape(-1, 2))).reshape(*placed.shape[:2], 2)
+    return chart_view(crop_frame(frame, to_view, VIEW_PX), to_view, mesh, surface)
+
+
+def chart_view(view: Picture, frame_to_view: Matrix, mesh: Mesh, surface: Surface) -> Chart:
+    """The same from a view of the whole head, about VIEW_PX square."""
+    placed = surface.place(mesh)
+    spots = np.nan_to_num(transform(frame_to_view, placed[..., :2].reshape(-1, 2))).reshape(*placed.shape[:2], 2)
     colors: Picture = cv2.remap(view, spots[..., 0], spots[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return Chart(colors, measure_facing(placed).astype(np.float16))

@@ -3,18 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vision.alignment import Points
 from vision.chart import Chart, read_chart
-from vision.clip import Part
-from vision.clip_read import read_frames
 from vision.covers import Looks, learn_looks
 from vision.extent import Extent, find_extent
-from vision.hashing import check_clip
 from vision.outline import trace_face, trace_region
 from vision.planes import HasPlanes
 from vision.surface import Mesh, Shape, Surface, measure_misfit
@@ -64,31 +60,6 @@ def learn_face(charts: Sequence[Chart], shape: Shape, surface: Surface, *, has_l
     extent = find_extent(charts)
     looks = learn_looks(charts, extent) if has_looks and len(charts) >= MIN_CHARTS else None
     return PersonFace(shape, surface, extent, looks)
-
-
-@dataclass(frozen=True)
-class Charting:
-    """A part of a clip and some of its faces, by frame: meshes (478, 3)."""
-
-    clip: Path
-    clip_sha256: str
-    part: Part
-    meshes: dict[int, NDArray[np.float32]]
-    surface: Surface
-
-    def __str__(self) -> str:
-        return f"{self.clip}, frames {self.part.first_frame} to {self.part.end_frame - 1}"
-
-
-def read_charts(charting: Charting) -> list[Chart]:
-    """The charts of a part's faces, in order of frames: work that can be spread. Raises ClipError."""
-    check_clip(charting.clip, charting.clip_sha256)
-    part, last = charting.part, max(charting.meshes)
-    return [
-        read_chart(frame, charting.meshes[frame.index], charting.surface)
-        for frame in read_frames(charting.clip, Part(part.first_frame, last + 1, part.first_pts))
-        if frame.index in charting.meshes
-    ]
 
 
 def _share(covered: NDArray[np.bool_], seen: NDArray[np.bool_]) -> float:
