@@ -222,7 +222,7 @@ def _locate_in_clip(
             "yaw": yaw,
             "pitch": pitch,
             "roll": roll,
-            **measure_expression(face.landmarks, face.kind),
+            **measure_expression(face.landmarks, face.kind, yaw),
         }
         yield Located(row, face.landmarks, verdict.is_used and not face.is_bridged and not frame.reason)
 

@@ -32,9 +32,21 @@ def test_nobody_is_led_far_beyond_what_they_have_shown() -> None:
 
 
 def test_five_landmarks_tell_no_expression() -> None:
-    measured = measure_expression(np.zeros((5, 3), np.float32), "five")
+    measured = measure_expression(np.zeros((5, 3), np.float32), "five", 0.0)
     row = np.array([[0.0, 0.0, *(measured[name] for name in EXPRESSION[2:])]], np.float32)
     assert not is_known(row).any()
+
+
+def test_of_a_turned_head_the_near_eye_counts_for_both(rng: np.random.Generator) -> None:
+    mesh = rng.normal(0, 20, (478, 3)).astype(np.float32)
+    frontal, to_left, to_right, between = (measure_expression(mesh, "mesh", yaw) for yaw in (15, -40, 40, -27.5))
+    left, right = frontal["left_eye_open"], frontal["right_eye_open"]
+    assert (to_left["left_eye_open"], to_left["right_eye_open"]) == (right, right)
+    assert (to_right["left_eye_open"], to_right["right_eye_open"]) == (left, left)
+    np.testing.assert_allclose(between["left_eye_open"], (left + right) / 2)
+    assert between["right_eye_open"] == right
+    assert to_left["eye_open"] == right
+    assert frontal["mouth_open"] == to_left["mouth_open"]
 
 
 def test_a_coder_learns_what_codes_owe_to_expression(rng: np.random.Generator) -> None:

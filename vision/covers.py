@@ -8,6 +8,7 @@ since they may be covered themselves.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,15 +18,19 @@ from vision.chart import Chart
 from vision.extent import Extent
 
 N_COMPONENTS = 16
+LASTING_FRAMES = 4  # before and after, in most of which a cover must be seen
 N_FITS = 3  # of the components, each with less weight on what they leave
 
 _NOISE = 1.0  # deviation of a gradient, grey levels of CIELAB's L a texel, that counts for nothing
 _MOST = 25.0  # squared deviations of a texel at most, so that none outweighs its neighbors
 _SPREAD_TEXELS = 3.0  # over which deviations are averaged
+_FIRM_FACING = 0.5  # cosine to the camera from which on a texel is judged
 _UNSURE = 5.0  # mean squared deviation from which a chart is not learnt from
 _COVERED, _SURELY = 4.0, 7.0  # mean squared deviation of a covered texel, and of one at least in a cover
 _MIN_RATIO = 0.04  # share of the seen face that a cover takes
 _PEAK_RATIO = 0.08  # share of a chart's texels by whose least deviation it is judged
+
+_WINDOW: tuple[tuple[int, Literal["left", "right"]], ...] = ((-LASTING_FRAMES, "left"), (LASTING_FRAMES, "right"))
 
 Gradients = NDArray[np.float32]  # (H, W, 2), right and down
 Bits = NDArray[np.bool_]
@@ -46,9 +51,13 @@ class Looks:
 
     def find_covered(self, chart: Chart) -> Bits:
         """The texels (H, W) of a face that something covers."""
-        is_seen = _find_firm(chart) & self.region
+        is_seen = self.find_judged(chart)
         deviation = _spread(self._measure(chart, is_seen), is_seen)
         return _keep_sure(deviation, is_seen)
+
+    def find_judged(self, chart: Chart) -> Bits:
+        """The texels (H, W) of a face of which it can be told whether something covers them."""
+        return _find_firm(chart) & self.region
 
     def measure_sharpness(self, chart: Chart) -> float:
         """The root mean square of a face's gradients, as a ratio to the person's usual."""
@@ -83,6 +92,18 @@ def learn_looks(charts: Sequence[Chart], extent: Extent) -> Looks:
     return Looks(region, mean, components, variance, float(np.median(sharpness)))
 
 
+def keep_lasting(covered: NDArray[np.bool_], frames: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Of the covered texels (N, H, W) of a track's faces in these frames (N,), rising, those covered in most beside.
+
+    A mesh that sits badly for a moment, or a face that does what it did not before, looks covered for a frame or two.
+    """
+    lasting = np.empty_like(covered)
+    first, end = (np.searchsorted(frames, frames + shift, side) for shift, side in _WINDOW)
+    for n in range(len(frames)):
+        lasting[n] = 2 * covered[first[n] : end[n]].sum(axis=0) > end[n] - first[n]
+    return lasting
+
+
 def measure_gradients(chart: Chart) -> Gradients:
     """The lightness's change from texel to texel, in CIELAB's L."""
     lightness = cv2.cvtColor(chart.colors.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[..., 0]
@@ -95,8 +116,8 @@ def _measure_sharpness(gradients: Gradients, is_seen: Bits) -> float:
 
 
 def _find_firm(chart: Chart) -> Bits:
-    """The seen texels, without those beside unseen ones, whose colors may be another's."""
-    return np.asarray(cv2.erode(chart.is_seen.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+    """The texels well in view, without those beside others, whose colors may be another's."""
+    return np.asarray(cv2.erode((chart.facing >= _FIRM_FACING).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
 def _pick_alike(gradients: NDArray[np.float32], is_seen: Bits) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ from vision.mesh_regions import eyes_open, mouth_open, mouth_width
 EXPRESSION = ("yaw", "pitch", "left_eye_open", "right_eye_open", "mouth_open", "mouth_width")
 _RATIOS = (2, 3)  # columns that scale with the person: a narrow eye and a wide one close alike
 _SHIFTS = (5,)  # columns that differ by the person's own constant
+_FAR_EYE_DEGREES = (20.0, 35.0)  # yaw up to which the far eye counts in full, and from which on not at all
 _QUANTILES = (0.005, 0.995)  # of a person's measures: their range
 _BEYOND = 0.15  # how far past it an expression may lead, as a share of it
 
@@ -59,11 +60,14 @@ def is_known(expressions: Expressions) -> NDArray[np.bool_]:
     return known
 
 
-def measure_expression(landmarks: NDArray[np.float32], kind: str) -> dict[str, float]:
-    """The openings and widths that the tables hold, by column; NaN for `five`. `landmarks`: mesh (478, 3) pixels."""
+def measure_expression(landmarks: NDArray[np.float32], kind: str, yaw: float) -> dict[str, float]:
+    """The openings and widths that the tables hold, by column; NaN for `five`. `landmarks`: mesh (478, 3) pixels.
+
+    Of a head turned by `yaw` degrees the far eye is hardly seen: the near one's opening stands in for it.
+    """
     if kind != "mesh":
         return dict.fromkeys(("mouth_open", "eye_open", "left_eye_open", "right_eye_open", "mouth_width"), np.nan)
-    left, right = eyes_open(landmarks)
+    left, right = _trust_near(*eyes_open(landmarks), yaw)
     return {
         "mouth_open": mouth_open(landmarks),
         "eye_open": (left + right) / 2,
@@ -71,3 +75,11 @@ def measure_expression(landmarks: NDArray[np.float32], kind: str) -> dict[str, f
         "right_eye_open": right,
         "mouth_width": mouth_width(landmarks),
     }
+
+
+def _trust_near(left: float, right: float, yaw: float) -> tuple[float, float]:
+    """Both eyes' openings, the far one's the less by its own the further the head is turned."""
+    seen, hidden = _FAR_EYE_DEGREES
+    share = float(np.clip((abs(yaw) - seen) / (hidden - seen), 0, 1))
+    near = right if yaw < 0 else left
+    return left + share * (near - left), right + share * (near - right)

@@ -1,6 +1,6 @@
 """The shapes of a part's faces, and their records for the face set with crops as PNG: work that can be spread."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +10,20 @@ from numpy.typing import NDArray
 from vision.alignment import transform
 from vision.clip import Frame, Part
 from vision.clip_read import read_frames
-from vision.crops import Picture, crop_frame, encode_png, measure_sharpness
+from vision.crops import crop_frame, encode_png, measure_sharpness
 from vision.hashing import check_clip
-from vision.masks import draw_face, face_outline
-from vision.person_face import FaceShape, PersonFace
+from vision.masks import draw_mask, face_outline
+from vision.person_face import FaceShape, PersonFace, Sight, keep_lasting_covers
 from vision.quality import Limits, Small, find_flaw, measure_cut, shrink_face
 from vision.tables import FACESET, TRACKS, matrix
 
 Row = dict[str, Any]
-SHAPE = ("outline", "covers", "covered_ratio")
 _SHARED = [c.name for c in FACESET.columns if c.name in {d.name for d in TRACKS.columns} - {"reason", "landmarks"}]
 
 
 @dataclass(frozen=True)
 class Located:
-    """A face of a frame: its row of TRACKS, as yet without SHAPE, and its landmarks (N, 2 or 3).
+    """A face of a frame: its row of TRACKS, as yet without its outline and covers, and its landmarks (N, 2 or 3).
 
     `is_taken`: the face set takes it.
     """
@@ -59,62 +58,111 @@ class CutFace:
     small: Small | None = None
 
 
+@dataclass(frozen=True)
+class _Crop:
+    """A face's crop as PNG, its sharpness, how much of the face the picture's border cuts off, and a small view."""
+
+    picture: bytes
+    sharpness: float
+    cut_ratio: float
+    small: Small
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A face as its frame was read: its shape without covers, what is seen of it, the crop where one is taken."""
+
+    face: Located
+    shape: FaceShape
+    sight: Sight | None = None
+    crop: _Crop | None = None
+
+
 def cut_faces(cutting: Cutting) -> list[CutFace]:
     """All faces of a part, in order. Raises ClipError."""
     of_frame: dict[int, list[Located]] = {}
     for face in cutting.faces:
         of_frame.setdefault(face.row["frame"], []).append(face)
     if not any(face.row["is_used"] for face in cutting.faces):
-        return [CutFace(face.row | _to_columns(FaceShape(_NOTHING))) for face in cutting.faces]
+        return [_finish_face(_Seen(face, _NO_SHAPE), cutting) for face in cutting.faces]
     check_clip(cutting.clip, cutting.clip_sha256)
-    return [
-        _cut_face(frame, face, cutting)
+    seen = [
+        _see_face(frame, face, cutting)
         for frame in read_frames(cutting.clip, cutting.part)
         for face in of_frame.get(frame.index, ())
     ]
+    return [_finish_face(one, cutting) for one in _keep_lasting(seen)]
 
 
-_NOTHING = np.empty((0, 2), np.float32)
+_NO_SHAPE = FaceShape(np.empty((0, 2), np.float32))
 
 
-def _cut_face(frame: Frame, face: Located, cutting: Cutting) -> CutFace:
+def _see_face(frame: Frame, face: Located, cutting: Cutting) -> _Seen:
     if not face.row["is_used"]:
-        return CutFace(face.row | _to_columns(FaceShape(_NOTHING)))
-    shape = _find_shape(frame, face, cutting)
-    row = face.row | _to_columns(shape)
-    if not face.is_taken:
-        return CutFace(row)
-    crop = crop_frame(frame, matrix(row["frame_to_crop"]), cutting.crop_px)
-    return CutFace(row, _make_record(frame, row, crop, shape, cutting.limits), shrink_face(crop))
-
-
-def _find_shape(frame: Frame, face: Located, cutting: Cutting) -> FaceShape:
+        return _Seen(face, _NO_SHAPE)
+    shape, sight = _find_shape(face, cutting), None
     if cutting.person is not None and face.row["kind"] == "mesh":
-        shape = cutting.person.find_shape(frame, face.landmarks)
+        sight = cutting.person.look(frame, face.landmarks)
+    return _Seen(face, shape, sight, _cut(frame, face, shape, cutting.crop_px) if face.is_taken else None)
+
+
+def _find_shape(face: Located, cutting: Cutting) -> FaceShape:
+    if cutting.person is not None and face.row["kind"] == "mesh":
+        shape = cutting.person.find_shape(face.landmarks)
         if len(shape.outline):
             return shape
     to_crop = matrix(face.row["frame_to_crop"])
     return FaceShape(face_outline(face.landmarks, face.row["kind"], to_crop, cutting.crop_px))
 
 
-def _to_columns(shape: FaceShape) -> Row:
-    covers = [cover.ravel() for cover in shape.covers]
-    return {"outline": shape.outline.ravel(), "covers": covers, "covered_ratio": shape.covered_ratio}
-
-
-def _make_record(frame: Frame, row: Row, crop: Picture, shape: FaceShape, limits: Limits) -> Row:
-    """A face's record: its crop, and what the row says in the crop's pixels."""
-    to_crop, crop_px = matrix(row["frame_to_crop"]), len(crop)
-    landmarks, outline, *covers = (
-        transform(to_crop, np.reshape(flat, (-1, 2))) for flat in (row["landmarks"], row["outline"], *row["covers"])
-    )
+def _cut(frame: Frame, face: Located, shape: FaceShape, crop_px: int) -> _Crop:
+    to_crop = matrix(face.row["frame_to_crop"])
+    crop = crop_frame(frame, to_crop, crop_px)
+    outline = transform(to_crop, shape.outline)
+    sharpness = measure_sharpness(crop, draw_mask(outline, (crop_px, crop_px)))
     cut_ratio = measure_cut(outline, to_crop, crop_px, frame.planes[0].shape)
-    mask = draw_face(outline, covers, (crop_px, crop_px))
+    return _Crop(encode_png(crop), sharpness, cut_ratio, shrink_face(crop))
+
+
+def _keep_lasting(seen: list[_Seen]) -> list[_Seen]:
+    """The faces, each seen with the covers that last, track by track."""
+    lasting = list(seen)
+    of_track: dict[int, list[int]] = {}
+    for n, one in enumerate(seen):
+        if one.sight is not None:
+            of_track.setdefault(one.face.row["track"], []).append(n)
+    for places in of_track.values():
+        sights = [sight for n in places if (sight := seen[n].sight)]
+        kept = keep_lasting_covers(sights, [seen[n].face.row["frame"] for n in places])
+        for n, sight in zip(places, kept, strict=True):
+            lasting[n] = replace(seen[n], sight=sight)
+    return lasting
+
+
+def _finish_face(seen: _Seen, cutting: Cutting) -> CutFace:
+    shape = seen.shape
+    if cutting.person is not None and seen.sight is not None:
+        shape = cutting.person.add_sight(shape, seen.face.landmarks, seen.sight)
+    covers = [cover.ravel() for cover in shape.covers]
+    row = seen.face.row | {
+        "outline": shape.outline.ravel(),
+        "covers": covers,
+        "covered_ratio": shape.covered_ratio,
+    }
+    if seen.crop is None:
+        return CutFace(row)
+    return CutFace(row, _make_record(row, shape, seen.crop, cutting.limits), seen.crop.small)
+
+
+def _make_record(row: Row, shape: FaceShape, crop: _Crop, limits: Limits) -> Row:
+    """A face's record: its crop, and what the row says in the crop's pixels."""
+    to_crop = matrix(row["frame_to_crop"])
+    landmarks = np.reshape(row["landmarks"], (-1, 2))
     return {name: row[name] for name in _SHARED} | {
-        "picture": encode_png(crop),
-        "landmarks": landmarks.ravel(),
-        "outline": outline.ravel(),
-        "covers": [cover.ravel() for cover in covers],
-        "sharpness": measure_sharpness(crop, mask),
-        "reason": find_flaw(shape, cut_ratio, limits),
+        "picture": crop.picture,
+        "landmarks": transform(to_crop, landmarks).ravel(),
+        "outline": transform(to_crop, shape.outline).ravel(),
+        "covers": [transform(to_crop, cover).ravel() for cover in shape.covers],
+        "sharpness": crop.sharpness,
+        "reason": find_flaw(shape, crop.cut_ratio, limits),
     }

@@ -2,25 +2,27 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vision.alignment import Points
 from vision.chart import Chart, read_chart
-from vision.covers import Looks, learn_looks
+from vision.covers import Looks, keep_lasting, learn_looks
 from vision.extent import Extent, find_extent
 from vision.outline import trace_face, trace_region
 from vision.planes import HasPlanes
 from vision.surface import Mesh, Shape, Surface, measure_misfit
+
+Bits = NDArray[np.bool_]
 
 MIN_CHARTS = 8  # of which looks can be learnt
 
 
 @dataclass(frozen=True)
 class FaceShape:
-    """What a frame shows of a face: its outline (N, 2) and those of what covers it, in frame pixels.
+    """The shape of a face in a frame: its outline (N, 2) and those of what covers it, in frame pixels.
 
     `covered_ratio`: share of the face's seen texels that are covered; `sharpness_ratio`: of the person's median;
     `misfit_cm`: how far the mesh is from the person's shape, root mean square. NaN where they are not known.
@@ -34,6 +36,15 @@ class FaceShape:
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What a frame shows of a face: its texels that look covered and those that were judged, (H, W); its sharpness."""
+
+    covered: Bits
+    judged: Bits
+    sharpness_ratio: float
+
+
+@dataclass(frozen=True)
 class PersonFace:
     """A person's shape, surface, extent and looks; no looks where there were too few faces to learn from."""
 
@@ -42,17 +53,30 @@ class PersonFace:
     extent: Extent
     looks: Looks | None
 
-    def find_shape(self, frame: HasPlanes, mesh: Mesh) -> FaceShape:
-        """The shape of the person's face that has this mesh (478, 3) in a frame."""
-        outline = trace_face(self.extent, self.surface, mesh)
-        misfit_cm = measure_misfit(mesh, self.shape)
+    def look(self, frame: HasPlanes, mesh: Mesh) -> Sight | None:
+        """What a frame shows of the person's face that has this mesh (478, 3); None without looks."""
         if self.looks is None:
-            return FaceShape(outline, misfit_cm=misfit_cm)
+            return None
         chart = read_chart(frame, mesh, self.surface)
         covered = self.looks.find_covered(chart)
-        covers = trace_region(covered, self.surface, mesh) if covered.any() else []
-        covered_ratio = _share(covered, chart.is_seen & self.looks.region)
-        return FaceShape(outline, tuple(covers), covered_ratio, self.looks.measure_sharpness(chart), misfit_cm)
+        return Sight(covered, self.looks.find_judged(chart), self.looks.measure_sharpness(chart))
+
+    def find_shape(self, mesh: Mesh) -> FaceShape:
+        """The shape of the person's face that has this mesh, without what covers it."""
+        outline = trace_face(self.extent, self.surface, mesh)
+        return FaceShape(outline, misfit_cm=measure_misfit(mesh, self.shape))
+
+    def add_sight(self, shape: FaceShape, mesh: Mesh, sight: Sight) -> FaceShape:
+        """The shape with what its sight tells: covers and sharpness."""
+        covers = trace_region(sight.covered, self.surface, mesh) if sight.covered.any() else []
+        ratio = _share(sight.covered, sight.judged)
+        return replace(shape, covers=tuple(covers), covered_ratio=ratio, sharpness_ratio=sight.sharpness_ratio)
+
+
+def keep_lasting_covers(sights: Sequence[Sight], frames: Sequence[int]) -> list[Sight]:
+    """The sights of a track's faces, in order of frames, each with the covers that last (vision/covers.py)."""
+    lasting = keep_lasting(np.stack([sight.covered for sight in sights]), np.array(frames, np.int64))
+    return [replace(sight, covered=covered) for sight, covered in zip(sights, lasting, strict=True)]
 
 
 def learn_face(charts: Sequence[Chart], shape: Shape, surface: Surface, *, has_looks: bool) -> PersonFace:
