@@ -1,7 +1,7 @@
 # make demo       install what is missing, build the demo, say where the video is
 # make build      build what params.yaml asks for
 # make test       the same installation; style, types and tests by one command
-# make soak       longer trials: kills, full disks, servers, other machines
+# make soak       longer trials: kills, full disks, servers, other machines, many faces
 # make up         start a Prefect server with its page, the deployments and a worker; make down ends them
 # make new-show DIR=../myshow   a project of your own, without the demo's people
 # make clean      drop what can be made again at no great cost: training states, servers' databases, tools' caches

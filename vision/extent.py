@@ -13,7 +13,7 @@ Extent = NDArray[np.float32]  # (H, W), from 0 (hair, background) to 1 (face); i
 # Within these shares of the grid's rows and columns lies skin, whatever hair and beard.
 _CORE_ROWS, _CORE_COLUMNS = (0.3, 0.8), (0.28, 0.72)
 _LEAST_DEVIATION = (8.0, 2.5, 2.5)  # of the skin's color, in CIELAB: light differs over a face
-_SKIN_DEVIATIONS = 3.5  # from the skin's color up to which a texel is skin
+_SKIN_DEVIATIONS = 3.0  # from the skin's color up to which a texel is skin
 _MIN_FACES = 6  # that must show a texel; a share of the faces where there are few
 _CLOSED_TEXELS = 7  # what is narrower in the skin's map (eyes, brows, lips) is face
 _SOFT_TEXELS = 1.0
