@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from models.face_search import Search, Stretch, find_faces, search_frame
-from tests.hand_counts import CROWD
+from tests.hand_counts import CROWD, CROWD_STARTS, find_missed
 from tests.turned_heads import list_turned, render_turned
 from vision.clip import Part
 from vision.hashing import hash_file
@@ -53,14 +53,8 @@ def count_turned(n_moments: int, jobs: int) -> None:
 
 def count_by_eye(clip: Path) -> None:
     """Print how many of the faces counted by eye are found."""
-    n_frames, starts = max(CROWD) + 1, frozenset([0, 20, 82, 211])
-    found = find_faces(Stretch(clip, hash_file(clip), Part(0, n_frames, 0), SEARCH, 15, starts))
-    missed = []
-    for frame, points in CROWD.items():
-        boxes = found[found["frame"] == frame]
-        for x, y in points:
-            if not (boxes["x1"].lt(x) & boxes["x2"].gt(x) & boxes["y1"].lt(y) & boxes["y2"].gt(y)).any():
-                missed.append((frame, x, y))
+    part = Part(0, max(CROWD) + 1, 0)
+    missed = find_missed(find_faces(Stretch(clip, hash_file(clip), part, SEARCH, 15, CROWD_STARTS)))
     n = sum(map(len, CROWD.values()))
     print(f"{clip.name}: {n - len(missed)} of {n} faces; missed (frame, x, y): {missed}")
 

@@ -9,6 +9,7 @@ as one identity's; the tables and the face set must have the same bytes each tim
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,12 +23,9 @@ from threading import Timer
 
 from distributed import Client, LocalCluster
 
-from stages.align import align
-from stages.detect import detect
+from benchmarks.extraction import Folder
 from stages.params import read_params
-from stages.sample import sample
 from stages.spread import ENGINE
-from vision.edits import HEADER
 from vision.hashing import hash_file
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,8 +47,11 @@ def main() -> None:
     parser.add_argument("clips", type=Path, nargs="+")
     clips = parser.parse_args().clips
     with tempfile.TemporaryDirectory() as temporary:
-        identity = Path(temporary)
-        _sample(identity, clips)
+        identity = Folder(Path(temporary), read_params())
+        (identity.root / "clips").mkdir()
+        for clip in clips:
+            shutil.copyfile(clip, identity.root / "clips" / clip.name)
+        identity.sample()
         with _run_scheduler() as address:
             trials = {}
             for name, n_workers, is_killed in (("one", 1, False), ("two", 2, False), ("two, one killed", 2, True)):
@@ -61,22 +62,13 @@ def main() -> None:
     print(f"the same bytes: {len({trial.digest for trial in trials.values()}) == 1}")
 
 
-def _sample(identity: Path, clips: list[Path]) -> None:
-    (identity / "clips").mkdir()
-    for clip in clips:
-        (identity / "clips" / clip.name).write_bytes(clip.read_bytes())
-    tables = (identity / f"{name}.parquet" for name in ("shots", "parts", "frames"))
-    sample(identity / "clips", *tables, 0.04, "all", read_params().sample)
-    (identity / "tracks.csv").write_text(HEADER + "\n")
-
-
 @contextmanager
 def _run_scheduler() -> Iterator[str]:
     with LocalCluster(n_workers=0, dashboard_address=None, host="127.0.0.1") as cluster:
         yield cluster.scheduler_address
 
 
-def _try(identity: Path, address: str, n_workers: int, *, is_killed: bool) -> Trial:
+def _try(identity: Folder, address: str, n_workers: int, *, is_killed: bool) -> Trial:
     workers = [_start_worker(address, core) for core in range(n_workers)]
     try:
         with Client(address) as client:
@@ -101,16 +93,9 @@ def _start_worker(address: str, core: int) -> "subprocess.Popen[bytes]":
     return worker
 
 
-def _run_stages(identity: Path) -> Trial:
-    params = read_params()
-    clips, edits = identity / "clips", identity / "tracks.csv"
-    shots, parts, frames, found, tracks = (
-        identity / f"{name}.parquet" for name in ("shots", "parts", "frames", "detections", "tracks")
-    )
-    faceset, page = identity / "faceset", identity / "tracks.html"
-    detect_s = _time(lambda: detect(clips, shots, parts, found, params.detect))
-    align_s = _time(lambda: align(clips, shots, parts, frames, found, edits, tracks, faceset, page, params.align))
-    made = [found, tracks, *sorted(faceset.iterdir())]
+def _run_stages(identity: Folder) -> Trial:
+    detect_s, align_s = _time(identity.detect), _time(identity.align)
+    made = [identity.table("detections"), identity.table("tracks"), *sorted((identity.root / "faceset").iterdir())]
     return Trial(detect_s, align_s, tuple(map(hash_file, made)))
 
 

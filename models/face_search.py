@@ -57,7 +57,7 @@ class Stretch:
     starts: frozenset[int]
 
     def __str__(self) -> str:
-        return f"{self.clip}, frames {self.part.first_frame} to {self.part.end_frame - 1}"
+        return f"{self.clip}, {self.part}"
 
 
 def find_faces(stretch: Stretch) -> pd.DataFrame:

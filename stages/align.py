@@ -160,7 +160,7 @@ def _learn_person(detections: Path, own: pd.DataFrame, portraits: Portraits, par
         return None
     shape = fit_shape([mesh for mesh, _ in seen])
     surface = unroll(shape, params.forehead_cm)
-    charts = [chart_view(*view, mesh, surface) for mesh, view in seen]
+    charts = [chart_view(*view, surface.place(mesh)) for mesh, view in seen]
     return learn_face(charts, shape, surface, has_looks=params.find_covers)
 
 

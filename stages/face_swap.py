@@ -63,7 +63,7 @@ class Swapping:
     blend: Blend
 
     def __str__(self) -> str:
-        return f"{self.clip}, frames {self.part.first_frame} to {self.part.end_frame - 1}"
+        return f"{self.clip}, {self.part}"
 
 
 @dataclass(frozen=True)

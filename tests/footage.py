@@ -4,6 +4,8 @@ Each picture has a bright top left quarter, the rest is dark; along the bottom r
 picture's number in binary, highest bit left, bright is 1.
 """
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -104,6 +106,18 @@ def _encode_tone(out: Any, stream: Any, seconds: float) -> None:
         frame.sample_rate, frame.pts, frame.time_base = 16000, start, Fraction(1, 16000)
         out.mux(stream.encode(frame))
     out.mux(stream.encode(None))
+
+
+def measure_growth(clip: Path) -> tuple[int, float]:
+    """Reading a clip in a process of its own: (frames after the first 20, MB that its peak grows by over them)."""
+    code = (
+        "import sys, resource; from pathlib import Path; from vision.clip_read import read_frames\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "frames = read_frames(Path(sys.argv[1])); [next(frames) for _ in range(20)]; before = peak()\n"
+        "n = sum(1 for _ in frames); print(n, peak() - before)"
+    )
+    n_frames, growth_mb = subprocess.check_output([sys.executable, "-c", code, clip], text=True).split()
+    return int(n_frames), float(growth_mb)
 
 
 def read_packets(path: Path) -> list[tuple[bytes, Fraction, Fraction]]:

@@ -3,6 +3,8 @@
 Left out are blurred, dark ones of the audience, and what the border cuts off down to a cheek.
 """
 
+import pandas as pd
+
 CROWD: dict[int, tuple[tuple[int, int], ...]] = {
     5: ((547, 66), (64, 200)),
     16: ((541, 70), (62, 196)),
@@ -29,3 +31,20 @@ CROWD: dict[int, tuple[tuple[int, int], ...]] = {
     258: ((64, 101), (200, 130), (358, 90), (422, 132)),
     269: ((68, 101), (196, 130), (358, 90), (424, 132)),
 }
+
+
+CROWD_STARTS = frozenset([0, 20, 82, 211])  # first frames of its shots
+
+
+def find_missed(found: pd.DataFrame) -> list[tuple[int, int, int]]:
+    """The faces (frame, x, y) of CROWD that no box of detections (frame, x1, y1, x2, y2) holds."""
+    return [
+        (frame, x, y)
+        for frame, points in CROWD.items()
+        for x, y in points
+        if not _is_in_any(found[found["frame"] == frame], x, y)
+    ]
+
+
+def _is_in_any(boxes: pd.DataFrame, x: int, y: int) -> bool:
+    return bool((boxes["x1"].lt(x) & boxes["x2"].gt(x) & boxes["y1"].lt(y) & boxes["y2"].gt(y)).any())

@@ -1,7 +1,5 @@
 """Clips whatever they are stored as: a folder of pictures gives frames, times, parts and hashes as a video does."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +12,7 @@ from PIL import Image
 import vision.hashing
 import vision.parts
 from errors import ClipError
-from tests.footage import HEIGHT, WIDTH, encode_clip, numbered, read_number
+from tests.footage import HEIGHT, WIDTH, encode_clip, measure_growth, numbered, read_number
 from tests.made_pictures import paint_rgb, save_pictures
 from vision.clip import Frame, Part
 from vision.clip_read import list_clips, probe_clip, read_frames
@@ -169,15 +167,9 @@ def test_memory_does_not_grow_with_the_length_of_a_sequence(tmp_path: Path) -> N
     Image.fromarray(paint_rgb(7, (480, 640))).save(clip / "0.png")
     for number in range(1, 100):
         (clip / f"{number}.png").symlink_to("0.png")
-    code = (
-        "import sys, resource; from pathlib import Path; from vision.clip_read import read_frames\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "frames = read_frames(Path(sys.argv[1])); [next(frames) for _ in range(20)]; before = peak()\n"
-        "n = sum(1 for _ in frames); print(n, peak() - before)"
-    )
-    n_frames, growth_mb = subprocess.check_output([sys.executable, "-c", code, clip], text=True).split()
-    assert int(n_frames) == 80
-    assert float(growth_mb) < 20  # kept, they would be 74 MB
+    n_frames, growth_mb = measure_growth(clip)
+    assert n_frames == 80
+    assert growth_mb < 20  # kept, they would be 74 MB
 
 
 # ---- an identity's folder

@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 from models.face_search import Search, Stretch, find_faces
 from performers.truth import SOURCE_TRUTH
 from tests.footage import REAL, needs_footage
+from vision.alignment import Points
 from vision.chart import read_chart
 from vision.clip import Frame, Part
 from vision.clip_read import read_frames
+from vision.covers import Sight, keep_lasting
 from vision.crops import decode_png
 from vision.evenly import pick_evenly
 from vision.hashing import hash_file
 from vision.masks import draw_mask
 from vision.outline import trace_face
-from vision.person_face import FaceShape, PersonFace, Sight, keep_lasting_covers, learn_face
+from vision.person_face import FaceShape, PersonFace, learn_face
 from vision.planes import region_to_rgb, rgb_to_planes
 from vision.surface import fit_shape, measure_facing, unroll
 from vision.tables import TRUTH, Table, read_table
@@ -36,6 +38,9 @@ class Clip:
     meshes: dict[int, NDArray[np.float32]]
     person: PersonFace
 
+    def trace(self, mesh: NDArray[np.float32]) -> Points:
+        return trace_face(self.person.extent, self.person.surface.place(mesh), mesh)
+
     def frames(self, wanted: set[int]) -> list[Frame]:
         return [frame for frame in read_frames(self.path) if frame.index in wanted]
 
@@ -45,7 +50,7 @@ class Clip:
         found = []
         for row in truth.to_dict("records"):
             true = decode_png(row[mask]) > 0
-            outline = trace_face(self.person.extent, self.person.surface, self.meshes[row["frame"]])
+            outline = self.trace(self.meshes[row["frame"]])
             drawn = draw_mask(outline, true.shape) >= 0.5
             found.append((np.sum(drawn & true) / np.sum(drawn | true), abs(row["yaw"])))
         iou, yaw = np.array(found).T
@@ -63,16 +68,17 @@ def _learn(path: Path, n_frames: int, search_s: float = 0.5) -> Clip:
     some = {frame: meshes[frame] for frame in np.array(sorted(meshes))[pick_evenly(len(meshes), 96)].tolist()}
     shape = fit_shape(list(some.values()))
     surface = unroll(shape, FOREHEAD_CM)
-    charts = [read_chart(frame, some[frame.index], surface) for frame in read_frames(path) if frame.index in some]
+    frames = (frame for frame in read_frames(path) if frame.index in some)
+    charts = [read_chart(frame, some[frame.index], surface.place(some[frame.index])) for frame in frames]
     return Clip(path, meshes, learn_face(charts, shape, surface, has_looks=True))
 
 
 def find_shape(clip: Clip, frame: Frame) -> FaceShape:
     """The shape of the clip's face as this frame alone shows it."""
     mesh = clip.meshes[frame.index]
-    sight = clip.person.look(frame, mesh)
+    shape, sight = clip.person.see(frame, mesh)
     assert sight is not None
-    return clip.person.add_sight(clip.person.find_shape(mesh), mesh, sight)
+    return clip.person.add_sight(shape, mesh, sight)
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +108,10 @@ def test_the_forehead_reaches_as_far_as_params_say(ada: Clip) -> None:
     for forehead_cm in (0.0, 1.0, FOREHEAD_CM):
         shape = fit_shape(list(ada.meshes.values())[::8])
         surface = unroll(shape, forehead_cm)
-        charts = [read_chart(frame, ada.meshes[frame.index], surface) for frame in ada.frames(set(range(0, 60, 6)))]
+        frames = ada.frames(set(range(0, 60, 6)))
+        charts = [read_chart(one, ada.meshes[one.index], surface.place(ada.meshes[one.index])) for one in frames]
         person = learn_face(charts, shape, surface, has_looks=False)
-        tops.append(mesh[10, 1] - trace_face(person.extent, surface, mesh)[:, 1].min())
+        tops.append(mesh[10, 1] - trace_face(person.extent, surface.place(mesh), mesh)[:, 1].min())
     px_per_cm = np.ptp(mesh[:468, 1]) / 17.7
     assert abs(tops[0]) < 0.5 * px_per_cm
     assert tops[0] + 0.5 * px_per_cm < tops[1] < tops[2] - 0.5 * px_per_cm
@@ -179,7 +186,7 @@ def test_what_covers_a_face_for_a_few_frames_only_is_no_cover_and_a_gap_in_one_i
     bits[1:3, 2] = True
     empty = np.zeros_like(bits)
     sights = [Sight(bits if n in covered else empty, np.ones_like(bits), 1.0) for n in frames]
-    lasting = keep_lasting_covers(sights, frames)
+    lasting = keep_lasting(sights, frames)
     found = [n for n, sight in zip(frames, lasting, strict=True) if sight.covered.any()]
     assert found == [*range(20, 31), *range(60, 66)]
     assert all(np.array_equal(sight.covered, bits) for sight in lasting if sight.covered.any())

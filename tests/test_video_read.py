@@ -4,8 +4,6 @@ import gc
 import itertools
 import os
 import struct
-import subprocess
-import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +24,7 @@ from tests.footage import (
     encode_sound,
     fill_plane,
     find_box,
+    measure_growth,
     needs_footage,
     numbered,
     paint_luma,
@@ -370,15 +369,9 @@ def test_transparency_that_is_dropped_is_told(tmp_path: Path) -> None:
 
 def test_memory_does_not_grow_with_the_length_of_a_clip(tmp_path: Path) -> None:
     clip = encode_clip(tmp_path / "a.mkv", numbered([7], (480, 640)) * 300)
-    code = (
-        "import sys, resource; from pathlib import Path; from vision.clip_read import read_frames\n"
-        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "frames = read_frames(Path(sys.argv[1])); [next(frames) for _ in range(20)]; before = peak()\n"
-        "n = sum(1 for _ in frames); print(n, peak() - before)"
-    )
-    n_frames, growth_mb = subprocess.check_output([sys.executable, "-c", code, clip], text=True).split()
-    assert int(n_frames) == 280
-    assert float(growth_mb) < 20  # kept, they would be 129 MB
+    n_frames, growth_mb = measure_growth(clip)
+    assert n_frames == 280
+    assert growth_mb < 20  # kept, they would be 129 MB
 
 
 def test_a_clip_that_was_read_leaves_no_picture_for_the_garbage_collector(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vision.alignment import CROP_CM, Matrix, align_face, transform
 from vision.crops import Picture, crop_frame
 from vision.planes import HasPlanes
-from vision.surface import TEXEL_CM, Mesh, Surface, measure_facing
+from vision.surface import TEXEL_CM, Mesh, Placed, measure_facing
 
 VIEW_PX = round(CROP_CM / TEXEL_CM)  # side of a crop whose pixels are as large as texels
 MIN_FACING = 0.4  # cosine to the camera from which on a texel's color tells something
@@ -27,15 +27,14 @@ class Chart(NamedTuple):
         return np.asarray(self.facing >= MIN_FACING)
 
 
-def read_chart(frame: HasPlanes, mesh: Mesh, surface: Surface) -> Chart:
-    """The chart of the face that has this mesh (478, 3) in a frame."""
+def read_chart(frame: HasPlanes, mesh: Mesh, placed: Placed) -> Chart:
+    """The chart of the face that has this mesh (478, 3), and its texels so, in a frame."""
     to_view = align_face(mesh[:, :2].astype(np.float32), "mesh", VIEW_PX)
-    return chart_view(crop_frame(frame, to_view, VIEW_PX), to_view, mesh, surface)
+    return chart_view(crop_frame(frame, to_view, VIEW_PX), to_view, placed)
 
 
-def chart_view(view: Picture, frame_to_view: Matrix, mesh: Mesh, surface: Surface) -> Chart:
+def chart_view(view: Picture, frame_to_view: Matrix, placed: Placed) -> Chart:
     """The same from a view of the whole head, about VIEW_PX square."""
-    placed = surface.place(mesh)
     spots = np.nan_to_num(transform(frame_to_view, placed[..., :2].reshape(-1, 2))).reshape(*placed.shape[:2], 2)
     colors: Picture = cv2.remap(view, spots[..., 0], spots[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return Chart(colors, measure_facing(placed).astype(np.float16))

@@ -59,6 +59,9 @@ class Part:
     end_frame: int
     first_pts: int
 
+    def __str__(self) -> str:
+        return f"frames {self.first_frame} to {self.end_frame - 1}"
+
 
 def check_size(width: int, height: int, path: Path) -> None:
     """Raise ClipError for pictures that are too large or too small to work on."""

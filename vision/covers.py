@@ -7,7 +7,7 @@ since they may be covered themselves.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -37,6 +37,18 @@ Bits = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
+class Sight:
+    """What a frame shows of a face: its texels that look covered and those that were judged, (H, W); its sharpness.
+
+    `sharpness_ratio`: the root mean square of the judged texels' gradients / the person's usual.
+    """
+
+    covered: Bits
+    judged: Bits
+    sharpness_ratio: float
+
+
+@dataclass(frozen=True)
 class Looks:
     """How a person's face looks: over the texels of `region` (H, W), the mean gradients and their components.
 
@@ -49,23 +61,16 @@ class Looks:
     variance: NDArray[np.float32]
     sharpness: float
 
-    def find_covered(self, chart: Chart) -> Bits:
-        """The texels (H, W) of a face that something covers."""
-        is_seen = self.find_judged(chart)
-        deviation = _spread(self._measure(chart, is_seen), is_seen)
-        return _keep_sure(deviation, is_seen)
+    def look_at(self, chart: Chart) -> Sight:
+        """What a chart shows of the person's face."""
+        judged = _find_firm(chart) & self.region
+        gradients = measure_gradients(chart)
+        covered = _keep_sure(_spread(self._measure(gradients, judged), judged), judged)
+        return Sight(covered, judged, _measure_sharpness(gradients, judged) / max(self.sharpness, 1e-6))
 
-    def find_judged(self, chart: Chart) -> Bits:
-        """The texels (H, W) of a face of which it can be told whether something covers them."""
-        return _find_firm(chart) & self.region
-
-    def measure_sharpness(self, chart: Chart) -> float:
-        """The root mean square of a face's gradients, as a ratio to the person's usual."""
-        return _measure_sharpness(measure_gradients(chart), chart.is_seen & self.region) / max(self.sharpness, 1e-6)
-
-    def _measure(self, chart: Chart, is_seen: Bits) -> NDArray[np.float32]:
+    def _measure(self, gradients: Gradients, is_seen: Bits) -> NDArray[np.float32]:
         """The squared deviation of each texel (H, W) from the nearest look."""
-        values = measure_gradients(chart)[self.region].ravel() - self.mean
+        values = gradients[self.region].ravel() - self.mean
         rest = _fit(values, self.components, np.repeat(is_seen[self.region], 2))
         deviation = np.zeros(self.region.shape, np.float32)
         deviation[self.region] = (rest**2 / (self.variance + _NOISE**2)).reshape(-1, 2).mean(axis=1)
@@ -92,16 +97,17 @@ def learn_looks(charts: Sequence[Chart], extent: Extent) -> Looks:
     return Looks(region, mean, components, variance, float(np.median(sharpness)))
 
 
-def keep_lasting(covered: NDArray[np.bool_], frames: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Of the covered texels (N, H, W) of a track's faces in these frames (N,), rising, those covered in most beside.
+def keep_lasting(sights: Sequence[Sight], frames: Sequence[int]) -> list[Sight]:
+    """The sights of a track's faces in these frames, rising; covered is what most of those beside have covered too.
 
     A mesh that sits badly for a moment, or a face that does what it did not before, looks covered for a frame or two.
     """
-    lasting = np.empty_like(covered)
-    first, end = (np.searchsorted(frames, frames + shift, side) for shift, side in _WINDOW)
-    for n in range(len(frames)):
-        lasting[n] = 2 * covered[first[n] : end[n]].sum(axis=0) > end[n] - first[n]
-    return lasting
+    covered, known = np.stack([sight.covered for sight in sights]), np.array(frames, np.int64)
+    first, end = (np.searchsorted(known, known + shift, side) for shift, side in _WINDOW)
+    return [
+        replace(sight, covered=2 * covered[first[n] : end[n]].sum(axis=0) > end[n] - first[n])
+        for n, sight in enumerate(sights)
+    ]
 
 
 def measure_gradients(chart: Chart) -> Gradients:

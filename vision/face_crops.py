@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from vision.alignment import transform
 from vision.clip import Frame, Part
 from vision.clip_read import read_frames
+from vision.covers import Sight, keep_lasting
 from vision.crops import crop_frame, encode_png, measure_sharpness
 from vision.hashing import check_clip
 from vision.masks import draw_mask, face_outline
-from vision.person_face import FaceShape, PersonFace, Sight, keep_lasting_covers
+from vision.person_face import FaceShape, PersonFace
 from vision.quality import Limits, Small, find_flaw, measure_cut, shrink_face
 from vision.tables import FACESET, TRACKS, matrix
 
@@ -46,7 +47,7 @@ class Cutting:
     limits: Limits
 
     def __str__(self) -> str:
-        return f"{self.clip}, frames {self.part.first_frame} to {self.part.end_frame - 1}"
+        return f"{self.clip}, {self.part}"
 
 
 @dataclass(frozen=True)
@@ -100,19 +101,13 @@ _NO_SHAPE = FaceShape(np.empty((0, 2), np.float32))
 def _see_face(frame: Frame, face: Located, cutting: Cutting) -> _Seen:
     if not face.row["is_used"]:
         return _Seen(face, _NO_SHAPE)
-    shape, sight = _find_shape(face, cutting), None
-    if cutting.person is not None and face.row["kind"] == "mesh":
-        sight = cutting.person.look(frame, face.landmarks)
+    shape, sight, kind = _NO_SHAPE, None, face.row["kind"]
+    if cutting.person is not None and kind == "mesh":
+        shape, sight = cutting.person.see(frame, face.landmarks)
+    if not len(shape.outline):
+        outline = face_outline(face.landmarks, kind, matrix(face.row["frame_to_crop"]), cutting.crop_px)
+        shape = replace(shape, outline=outline)
     return _Seen(face, shape, sight, _cut(frame, face, shape, cutting.crop_px) if face.is_taken else None)
-
-
-def _find_shape(face: Located, cutting: Cutting) -> FaceShape:
-    if cutting.person is not None and face.row["kind"] == "mesh":
-        shape = cutting.person.find_shape(face.landmarks)
-        if len(shape.outline):
-            return shape
-    to_crop = matrix(face.row["frame_to_crop"])
-    return FaceShape(face_outline(face.landmarks, face.row["kind"], to_crop, cutting.crop_px))
 
 
 def _cut(frame: Frame, face: Located, shape: FaceShape, crop_px: int) -> _Crop:
@@ -133,7 +128,7 @@ def _keep_lasting(seen: list[_Seen]) -> list[_Seen]:
             of_track.setdefault(one.face.row["track"], []).append(n)
     for places in of_track.values():
         sights = [sight for n in places if (sight := seen[n].sight)]
-        kept = keep_lasting_covers(sights, [seen[n].face.row["frame"] for n in places])
+        kept = keep_lasting(sights, [seen[n].face.row["frame"] for n in places])
         for n, sight in zip(places, kept, strict=True):
             lasting[n] = replace(seen[n], sight=sight)
     return lasting
@@ -143,10 +138,9 @@ def _finish_face(seen: _Seen, cutting: Cutting) -> CutFace:
     shape = seen.shape
     if cutting.person is not None and seen.sight is not None:
         shape = cutting.person.add_sight(shape, seen.face.landmarks, seen.sight)
-    covers = [cover.ravel() for cover in shape.covers]
     row = seen.face.row | {
         "outline": shape.outline.ravel(),
-        "covers": covers,
+        "covers": [cover.ravel() for cover in shape.covers],
         "covered_ratio": shape.covered_ratio,
     }
     if seen.crop is None:

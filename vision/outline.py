@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from vision.alignment import CROP_CM, Points, align_face, invert, transform
 from vision.extent import Extent
-from vision.surface import Mesh, Placed, Surface, measure_facing
+from vision.surface import Mesh, Placed, measure_facing
 
 _LIMB = 0.1  # facing over which the border fades where the surface turns away
 _FINER = 4  # a map of texels is looked at so much finer, between them, where its border is traced
@@ -15,16 +15,15 @@ _SMOOTH_PX = 1.0  # of that raster, by which a polygon may leave out points
 _MIN_POINTS = 8
 
 
-def trace_face(extent: Extent, surface: Surface, mesh: Mesh) -> Points:
-    """The face's outline (N, 2) in the mesh's pixels, by what of its extent is turned to the camera; N 0: nothing."""
-    placed = surface.place(mesh)
+def trace_face(extent: Extent, placed: Placed, mesh: Mesh) -> Points:
+    """The outline (N, 2) of a face whose texels are placed so, by what of its extent faces the camera; N 0: nothing."""
     facing = np.clip(measure_facing(placed) / _LIMB, -1, 1)
     return _join(_trace(np.minimum(2 * extent - 1, facing), placed), mesh)
 
 
-def trace_region(is_inside: NDArray[np.bool_], surface: Surface, mesh: Mesh) -> list[Points]:
-    """The outlines of a region of texels (H, W) in the mesh's pixels."""
-    return _trace(2 * is_inside.astype(np.float32) - 1, surface.place(mesh))
+def trace_region(is_inside: NDArray[np.bool_], placed: Placed) -> list[Points]:
+    """The outlines of a region of texels (H, W) where these are placed."""
+    return _trace(2 * is_inside.astype(np.float32) - 1, placed)
 
 
 def _trace(level: NDArray[np.floating], placed: Placed) -> list[Points]:

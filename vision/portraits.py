@@ -49,7 +49,7 @@ class Sitting:
     faces: tuple[Wanted, ...]
 
     def __str__(self) -> str:
-        return f"{self.clip}, frames {self.part.first_frame} to {self.part.end_frame - 1}"
+        return f"{self.clip}, {self.part}"
 
 
 class Portrait:
