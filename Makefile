@@ -37,7 +37,7 @@ down: $(READY)
 
 test: $(READY)
 	@test -d tests || { echo "this project has no tests: they stay in the one that it was made from" >&2; exit 2; }
-	@echo "== Style, types and tests: about 5 minutes on 2 cores =="
+	@echo "== Style, types and tests: 5 to 6 minutes on 2 cores =="
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
