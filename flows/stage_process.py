@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 from disk import list_places, tell_full_disk, tells_full_disk
 from errors import FlowError
@@ -17,6 +18,8 @@ from flows.graph import Footprint
 from flows.guard import start_guarded
 from flows.outcome import Outcome, is_of_interest, read_lines, tell_error, tell_outcome
 from flows.space import find_lack
+
+NO_SHELL = {"PATH": os.devnull}  # where a stage's command is not found: DVC may announce it, nothing runs
 
 
 class StageError(FlowError):
@@ -58,7 +61,9 @@ class StageProcesses:
         is_pulled = way.pull or bool(way.place)
         options = ["--force"] * (way.force and not way.place) + ["--pull", "--allow-missing"] * is_pulled
         words = ["--wait-for-lock", "repro", "--single-item", *options, stage]
-        return tell_outcome(self.run_dvc(words, tell, way.timeout_s, partial(self._check_line, stage, way.place)))
+        shell = NO_SHELL if way.place else {}
+        check = partial(self._check_line, stage, way.place)
+        return tell_outcome(self.run_dvc(words, tell, way.timeout_s, check, shell))
 
     @property
     def is_ended(self) -> bool:
@@ -71,12 +76,13 @@ class StageProcesses:
         tell: Callable[[str], None],
         timeout_s: float | None = None,
         check: Callable[[str], None] = lambda _: None,
+        changes: Mapping[str, str] = MappingProxyType({}),
     ) -> list[str]:
         """The lines of a `dvc` of these words, those of interest told as they come. Raises as `run` does.
 
-        What `check` raises over a line ends the process.
+        What `check` raises over a line ends the process; `changes` are made in its environment.
         """
-        process = self._start([sys.executable, "-m", "dvc", *words])
+        process = self._start([sys.executable, "-m", "dvc", *words], changes)
         is_over = threading.Event()
         lines = []
         try:
@@ -137,11 +143,11 @@ class StageProcesses:
             return StageError(tell_full_disk([*list_places(), *caches]), is_final=True)
         return StageError(message, is_final=False)
 
-    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+    def _start(self, command: list[str], changes: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._is_ended:
                 raise StageError("the flow was ended", is_final=True)
-            process = start_guarded(command, _environment())
+            process = start_guarded(command, _environment() | dict(changes))
             self._running.add(process)
         return process
 
