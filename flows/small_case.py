@@ -142,7 +142,7 @@ def _shrink(values: dict[str, Any]) -> dict[str, Any]:
     train |= {"size_px": 64, "width": min(train["width"], 0.25), "batch": min(train["batch"], 4)}
     train |= {"device": "cpu", "threads": 1}
     train |= dict.fromkeys(["validate_every", "checkpoint_every", "preview_every"], STEPS)
-    length = {"steps": STEPS, "epochs": None, "until_loss": None}
+    length = {"steps": STEPS, "epochs": None, "until_loss": None, "patience": None}
     train["phases"] = [phase | length | {"warmup": min(phase["warmup"], 2)} for phase in train["phases"][:2]]
     return values
 

@@ -1,15 +1,19 @@
 """What happens between two training steps: counting, validating, keeping states, drawing previews, showing progress."""
 
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
+from torch import Tensor
 from tqdm import tqdm
 
 from models.autoencoder import Role
 from models.batches import Batch, FaceSample
+from models.ending import Ending
+from models.pace import Pace
 from models.preview import draw_preview
 from models.state import Progress, save_state
 from models.training import Training
@@ -35,7 +39,7 @@ class Watched:
 
 
 class Keeper(Callback):
-    """Watches over one phase, from `training.step` to `end`, or until the validation loss is at `until_loss`."""
+    """Watches over one phase, from `training.step` to `end`, or until `ending` or an interrupt that was noted."""
 
     def __init__(
         self,
@@ -45,12 +49,14 @@ class Keeper(Callback):
         progress: Progress,
         intervals: Intervals,
         end: int,
-        until_loss: float | None,
+        ending: Ending,
+        interrupted: threading.Event,
     ) -> None:
         self._folder, self._preview, self._watched = folder, preview, watched
         self._progress, self._intervals = progress, intervals
-        self._end, self._until_loss = end, until_loss
+        self._end, self._ending, self._interrupted = end, ending, interrupted
         self._bar: tqdm[None]
+        self._pace = Pace()
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         del trainer
@@ -59,6 +65,11 @@ class Keeper(Callback):
         self._bar = tqdm(
             desc="train", unit="step", initial=module.step, total=self._end, mininterval=seconds, maxinterval=seconds
         )
+        self._pace.leave()
+
+    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        del trainer, module, batch_idx
+        self._pace.enter(sum(len(faces) for faces in batch.values() if isinstance(faces, Tensor)))
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: object, batch: Batch, batch_idx: int
@@ -67,8 +78,11 @@ class Keeper(Callback):
         assert isinstance(module, Training)
         assert isinstance(outputs, dict)
         module.finish_step(float(outputs["loss"]))
+        self._pace.finish()
         if module.step % self._intervals.validate == 0:
             trainer.should_stop = self._validate(module)
+        if self._interrupted.is_set():
+            trainer.should_stop = True
         is_last = module.step == self._end or trainer.should_stop
         if is_last or module.step % self._intervals.checkpoint == 0:
             save_state(self._folder, module, self._progress)
@@ -76,29 +90,22 @@ class Keeper(Callback):
             module.fit_expressions(self._watched.shown)
             write_preview(self._preview, module, self._watched.held_out)
         self._bar.update()
+        self._pace.leave()
 
     def on_train_end(self, trainer: Trainer, module: LightningModule) -> None:
         del trainer, module
         self._bar.close()
+        print(f"train: {self._pace}", flush=True)
 
     def _validate(self, training: Training) -> bool:
-        """Add a line to the log; say whether the phase has reached the loss at which it ends."""
+        """Add a line to the log; say whether the phase ends with it."""
         scores = training.validate_faces(self._watched.held_out)
         mean_loss = sum(training.recent) / len(training.recent)
         training.recent.clear()
         self._progress.log.append((training.step, mean_loss, scores["source"], scores["target"]))
-        self._bar.set_postfix(
-            loss=f"{mean_loss:.4f}", source=f"{scores['source']:.4f}", target=f"{scores['target']:.4f}"
-        )
-        return is_reached(self._progress, self._until_loss)
-
-
-def is_reached(progress: Progress, until_loss: float | None) -> bool:
-    """Whether the last line of the log has a validation loss (mean of both identities) at or below `until_loss`."""
-    if until_loss is None or not progress.log or progress.log[-1][0] <= progress.first_step:
-        return False
-    _, _, source, target = progress.log[-1]
-    return (source + target) / 2 <= until_loss
+        held_out = "/".join(f"{score:.4f}" for score in scores.values())
+        self._bar.set_postfix_str(f"{self._pace.faces_per_s:.0f} faces/s, loss {mean_loss:.4f}, held out {held_out}")
+        return self._ending.is_reached(self._progress)
 
 
 def write_preview(path: Path, training: Training, held_out: Mapping[Role, FaceSample]) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import torch
 
 from models.training import Training
+from vision.hashing import hash_file
 from vision.whole import whole_file
 
 KEPT = 2
+DIGEST = ".sha256"  # ending of the file beside a state that holds its SHA-256
 
 LogLine = tuple[int, float, float, float]  # step, mean training loss since the last line, DSSIM of source and target
 
@@ -36,13 +38,17 @@ def save_state(folder: Path, training: Training, progress: Progress) -> None:
     }
     with whole_file(folder / f"step-{training.step:08d}.pt") as path:
         torch.save(state, path)
+        with whole_file(_digest_file(folder / f"step-{training.step:08d}.pt")) as beside:
+            beside.write_text(hash_file(path))
     for old in find_states(folder)[KEPT:]:
         old.unlink()
+        _digest_file(old).unlink(missing_ok=True)
 
 
 def load_state(path: Path, training: Training) -> Progress:
     """Put a state into a training that was built alike. Raises ValueError where the file is damaged or does not fit."""
     state = _read(path)
+    _check_digest(path)
     try:
         training.model.load_state_dict(state["model"])
         training.averaged.load_state_dict(state["averaged"])
@@ -66,6 +72,20 @@ def find_states(folder: Path) -> list[Path]:
 def step_of(path: Path) -> int:
     """The step of a state, from its file's name."""
     return int(path.stem.removeprefix("step-"))
+
+
+def _digest_file(state: Path) -> Path:
+    return state.with_name(state.name + DIGEST)
+
+
+def _check_digest(path: Path) -> None:
+    """Raise ValueError where a state is not what was written: torch's own reading does not notice a changed weight."""
+    try:
+        written = _digest_file(path).read_text()
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: its SHA-256 beside it cannot be read ({error})") from error
+    if hash_file(path) != written:
+        raise ValueError(f"{path}: is not what was written, by its SHA-256")
 
 
 def _read(path: Path) -> dict[str, Any]:

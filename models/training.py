@@ -15,6 +15,7 @@ from errors import TrainingError
 from models.autoencoder import ROLES, Autoencoder, Role
 from models.batches import Batch, FaceSample
 from models.losses import continue_faces, dssim, face_mask, l1, weigh_features
+from models.schedule import Schedule
 from models.tensors import to_tensor
 from models.warp import cut_views, draw_views, keyed_generator
 from vision.packed import view_ratio
@@ -25,14 +26,12 @@ _BATCH = 64  # faces that go through the nets together where nothing is learnt
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one phase trains with. `losses`: weights of dssim and l1; `first_step`: where the phase began."""
+    """What one phase trains with. `losses`: weights of dssim and l1."""
 
-    rate: float
-    warmup: int
+    schedule: Schedule
     warp: float
     losses: Mapping[str, float]
     emphasis: float
-    first_step: int
     ema_decay: float
     flip: bool
     seed: int
@@ -58,7 +57,7 @@ class Training(LightningModule):
         del index  # the step's own number counts, also after a restart
         recipe = self.recipe
         for group in self.optimizer.param_groups:
-            group["lr"] = recipe.rate * min(1.0, (self.step + 1 - recipe.first_step) / max(1, recipe.warmup))
+            group["lr"] = recipe.schedule.rate_at(self.step)
         views = {role: self._draw(cast(Tensor, batch[role]), role) for role in ROLES}
         restored = self.model(views["source"][0], views["target"][0])
         losses = [_loss(picture, views[role][1], recipe) for role, picture in zip(ROLES, restored, strict=True)]

@@ -160,7 +160,9 @@ class Phase(_Section):
     steps: int | None = Field(ge=1, le=10_000_000)
     epochs: int | None = Field(ge=1, le=1_000_000)
     until_loss: float | None = Field(gt=0, le=100)
+    patience: int | None = Field(ge=1, le=1000)
     rate: float = Field(gt=0, le=1)
+    schedule: Literal["constant", "cosine"]
     warmup: int = Field(ge=0, le=1_000_000)
     warp: float = Field(ge=0, le=1.5)
     losses: Losses
@@ -170,6 +172,11 @@ class Phase(_Section):
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give steps or epochs, and null for the other")
         return self
+
+
+class Start(_Section):
+    checkpoint: str = Field(min_length=1)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
 
 
 class Train(_Section):
@@ -184,6 +191,7 @@ class Train(_Section):
     weight_decay: Ratio
     flip: bool
     emphasis: float = Field(ge=1, le=20)
+    start: Start | None
     phases: list[Phase] = Field(min_length=1, max_length=100)
     validate_every: int = Field(ge=1, le=1_000_000)
     checkpoint_every: int = Field(ge=1, le=1_000_000)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,14 +18,17 @@ from pytorch_lightning import Trainer
 from errors import TrainingError, one_line_errors
 from models.autoencoder import ROLES, Autoencoder, Role, build_autoencoder
 from models.batches import FacePairs, Span
-from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
-from models.keeper import Intervals, Keeper, Watched, is_reached, write_preview
+from models.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
+from models.ending import Ending
+from models.interruption import noted_interrupts
+from models.keeper import Intervals, Keeper, Watched, write_preview
 from models.losses import dssim, face_mask
+from models.schedule import Schedule
 from models.state import Progress, find_states, load_state, read_first_step, step_of
 from models.tensors import to_pictures, to_tensor
 from models.training import Recipe, Training
 from models.warp import cut_views
-from stages.params import Phase, Train, pick, read_key, read_params
+from stages.params import Phase, Start, Train, pick, read_key, read_params
 from vision.hashing import hash_file
 from vision.packed import view_ratio
 from vision.whole import whole_file, whole_folder
@@ -44,6 +48,7 @@ class _Run:
     params: Train
     seed: int
     preview: Path
+    interrupted: threading.Event
 
 
 def train(
@@ -60,17 +65,21 @@ def train(
 ) -> None:
     """Train phase after phase, going on from the newest state in `work`, and write what is shared.
 
-    Raises TrainingError where the loss is not finite, or the device is missing.
+    Raises TrainingError where the loss is not finite, the device or what to start from is missing, or after Ctrl-C,
+    when the state is kept.
     """
     _set_up_torch(params)
     folders: dict[Role, Path] = {"source": source, "target": target}
     faces = FacePairs(folders, params.batch, seed)
     watched = Watched(faces.pick_held_out(HELD_OUT), faces.pick_drawn(SHOWN))
     model = build_autoencoder(params.arch, params.size_px, params.width, seed)
+    if params.start is not None:
+        _start_from(model, params.start, params)
     training = Training(model, params.size_px, params.weight_decay)
-    run = _Run(training, faces, watched, params, seed, work / "preview.png")
-    print(f"train: {_count_parameters(model):.1f} million parameters; preview: {run.preview}", flush=True)
-    progress = _train_phases(run, [work / key for key in _phase_keys(folders, params, coverage_ratio, seed)])
+    with noted_interrupts() as interrupted:
+        run = _Run(training, faces, watched, params, seed, work / "preview.png", interrupted)
+        print(f"train: {_count_parameters(model):.1f} million parameters; preview: {run.preview}", flush=True)
+        progress = _train_phases(run, [work / key for key in _phase_keys(folders, params, coverage_ratio, seed)])
     info = CheckpointInfo(params.arch, params.size_px, params.width, coverage_ratio, crop_px, seed)
     _write_results(run, progress, info, output, metrics, curve)
 
@@ -83,10 +92,23 @@ def _set_up_torch(params: Train) -> None:
     torch.use_deterministic_algorithms(params.device == "cpu")
 
 
+def _start_from(model: Autoencoder, start: Start, params: Train) -> None:
+    """Give the model the encoder and inter of another training's checkpoint. Raises TrainingError, CheckpointError."""
+    path = Path(start.checkpoint)
+    if not path.is_file() or hash_file(path) != start.sha256:
+        raise TrainingError(f"train.start: {path} is missing, or has another SHA-256; pull it, or change its sha256")
+    info = (other := load_checkpoint(path)).info
+    if (info.arch, info.size_px, info.width) != (params.arch, params.size_px, params.width):
+        told = f"{info.arch}, {info.size_px} px, width {info.width:g}"
+        raise TrainingError(f"train.start: {path} is of another model ({told}); train one of that kind, or from null")
+    model.encoder.load_state_dict(other.model.encoder.state_dict())
+    model.inter.load_state_dict(other.model.inter.state_dict())
+
+
 def _phase_keys(folders: dict[Role, Path], params: Train, coverage_ratio: float, seed: int) -> list[str]:
     """A name for the states of each phase: all that decides them, but not the phase's own length.
 
-    So a phase made longer, or one more phase, goes on from what is there.
+    So a phase made longer, or one more phase, goes on from what is there; a cosine knows its length from the start.
     """
     common = params.model_dump(exclude={"phases", "validate_every", "checkpoint_every", "preview_every"})
     facts: list[object] = [seed, coverage_ratio, common, torch.__version__, np.__version__]
@@ -94,7 +116,8 @@ def _phase_keys(folders: dict[Role, Path], params: Train, coverage_ratio: float,
     facts += [hash_file(path) for path in _own_code()]
     keys = []
     for phase in params.phases:
-        beginning = [*facts, phase.model_dump(exclude={"steps", "epochs"}), params.validate_every]
+        left_out = {"steps", "epochs"} if phase.schedule == "constant" else set()
+        beginning = [*facts, phase.model_dump(exclude=left_out), params.validate_every]
         keys.append(hashlib.sha256(json.dumps(beginning).encode()).hexdigest())
         facts.append(phase.model_dump())
     return keys
@@ -116,7 +139,19 @@ def _train_phases(run: _Run, states: list[Path]) -> Progress:
         if index > first:
             progress.first_step = run.training.step
         _run_phase(run, progress, run.params.phases[index], states[index])
+        if run.interrupted.is_set():
+            raise TrainingError(_tell_interrupt(run, progress, run.params.phases[: index + 1]))
     return progress
+
+
+def _tell_interrupt(run: _Run, progress: Progress, phases: list[Phase]) -> str:
+    """Where a training was stopped, and the line of params.yaml that makes a result of it."""
+    told = f"train: stopped at step {run.training.step}, which is kept: the next run goes on from there"
+    if phases[-1].schedule == "cosine":
+        return told
+    last = phases[-1].model_copy(update={"steps": run.training.step - progress.first_step, "epochs": None})
+    done = [phase.model_dump() for phase in [*phases[:-1], last] if phase.steps != 0]
+    return f"{told}; to make it the result, set train's phases: {json.dumps(done)}"
 
 
 def _resume(run: _Run, states: list[Path]) -> tuple[int, Progress]:
@@ -150,22 +185,21 @@ def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> Non
     """Train one phase from where it stands to its end."""
     training, params = run.training, run.params
     end = progress.first_step + _n_steps(run, phase)
-    if training.step >= end or is_reached(progress, phase.until_loss):
+    ending = Ending(phase.until_loss, phase.patience)
+    if training.step >= end or ending.is_reached(progress):
         return
     training.recipe = Recipe(
-        rate=phase.rate,
-        warmup=phase.warmup,
+        schedule=Schedule(phase.schedule, phase.rate, phase.warmup, progress.first_step, end - progress.first_step),
         warp=phase.warp,
         losses=phase.losses.model_dump(),
         emphasis=params.emphasis,
-        first_step=progress.first_step,
         ema_decay=params.ema_decay,
         flip=params.flip,
         seed=run.seed,
     )
     run.faces.span = Span(training.step, end)
     intervals = Intervals(params.validate_every, params.checkpoint_every, params.preview_every)
-    keeper = Keeper(states, run.preview, run.watched, progress, intervals, end, phase.until_loss)
+    keeper = Keeper(states, run.preview, run.watched, progress, intervals, end, ending, run.interrupted)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on workers and logging
         warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)  # Lightning 2.6, torch's pytree

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,10 +17,15 @@ from safetensors.torch import load_file
 
 from errors import TrainingError
 from models.checkpoint import load_checkpoint
+from models.ending import Ending
+from models.schedule import Schedule
+from models.state import Progress
 from models.tensors import to_tensor
+from models.training import Training
 from models.warp import cut_views
 from stages.params import Train
 from stages.train import train
+from vision.hashing import hash_file
 from vision.packed import view_ratio
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,7 +33,9 @@ PHASE = {
     "steps": 12,
     "epochs": None,
     "until_loss": None,
+    "patience": None,
     "rate": 0.002,
+    "schedule": "constant",
     "warmup": 3,
     "warp": 0.5,
     "losses": {"dssim": 1.0, "l1": 1.0},
@@ -44,6 +52,7 @@ TINY = {
     "weight_decay": 0.01,
     "flip": False,
     "emphasis": 2.0,
+    "start": None,
     "phases": [PHASE],
     "validate_every": 4,
     "checkpoint_every": 5,
@@ -162,6 +171,95 @@ def test_a_damaged_state_is_left_aside_and_the_one_before_it_used(
     assert "goes on from step 10" in said.out
     run(people, tmp_path / "b")
     assert_same_weights(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_state_with_one_changed_weight_is_refused_by_name(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(people, tmp_path / "a")
+    newest = max((tmp_path / "a" / "work").rglob("step-*.pt"))
+    whole = bytearray(newest.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    newest.write_bytes(whole)
+    run(people, tmp_path / "a", phases=[PHASE | {"steps": 13}])
+    said = capsys.readouterr()
+    assert newest.name in said.err
+    assert "goes on from step 10" in said.out
+    run(people, tmp_path / "b", phases=[PHASE | {"steps": 13}])
+    assert_same_weights(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_cosine_ends_at_a_fiftieth_of_its_rate_and_is_no_prefix_of_a_longer_one(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schedule = Schedule("cosine", 0.01, warmup=10, first_step=100, n_steps=110)
+    assert schedule.rate_at(100) == pytest.approx(0.001)
+    assert schedule.rate_at(109) == pytest.approx(0.01)
+    assert schedule.rate_at(159) == pytest.approx(0.0051)
+    assert schedule.rate_at(209) == pytest.approx(0.0002)
+    cosine = PHASE | {"schedule": "cosine"}
+    run(people, tmp_path / "grown", phases=[cosine])
+    run(people, tmp_path / "grown", phases=[cosine, PHASE | {"steps": 3}])
+    assert "goes on from step 12" in capsys.readouterr().out
+    run(people, tmp_path / "grown", phases=[cosine | {"steps": 14}])
+    assert "goes on" not in capsys.readouterr().out
+
+
+def test_a_phase_ends_when_validation_no_longer_improves(people: Path, tmp_path: Path) -> None:
+    stuck = PHASE | {"steps": 40, "rate": 1e-9}
+    assert run(people, tmp_path, phases=[stuck | {"patience": 3}, PHASE | {"steps": 2}])["steps"] == 18
+    lines = [(4, 0.0, 0.5, 0.5), (8, 0.0, 0.4, 0.4), (12, 0.0, 0.3999, 0.4), (16, 0.0, 0.45, 0.45)]
+    assert Ending(None, 2).is_reached(Progress(0, list(lines)))
+    assert not Ending(None, 3).is_reached(Progress(0, list(lines)))
+    assert not Ending(None, 2).is_reached(Progress(12, list(lines)))
+
+
+def test_ctrl_c_keeps_the_step_and_prints_the_line_that_makes_a_result_of_it(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = Training.finish_step
+
+    def interrupt(training: Training, loss: float) -> None:
+        count(training, loss)
+        if training.step == 7:
+            signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "finish_step", interrupt)
+        with pytest.raises(TrainingError, match="stopped at step 7") as stopped:
+            run(people, tmp_path / "a")
+    phases = json.loads(str(stopped.value).partition("phases: ")[2])
+    assert phases == [PHASE | {"steps": 7}]
+    assert not (tmp_path / "a" / "out").exists()
+    run(people, tmp_path / "a", phases=phases)
+    run(people, tmp_path / "b", phases=phases)
+    assert_same_weights(tmp_path / "a", tmp_path / "b")
+    run(people, tmp_path / "a")
+    run(people, tmp_path / "whole")
+    assert_same_weights(tmp_path / "a", tmp_path / "whole")
+
+
+def test_a_training_starts_with_another_s_encoder_and_refuses_what_is_not_that_file(
+    people: Path, tmp_path: Path
+) -> None:
+    run(people, tmp_path / "first")
+    checkpoint = tmp_path / "first/out/checkpoint.safetensors"
+    start = {"checkpoint": str(checkpoint), "sha256": hash_file(checkpoint)}
+    still = PHASE | {"steps": 1, "rate": 1e-12}
+    run(people, tmp_path / "second", start=start, phases=[still])
+    first, second = weights(tmp_path / "first"), weights(tmp_path / "second")
+    np.testing.assert_allclose(second["model.encoder.0.weight"], first["model.encoder.0.weight"], atol=1e-7)
+    of_decoder = next(name for name in first if name.startswith("model.decoders.source") and name.endswith("weight"))
+    assert np.abs(second[of_decoder] - first[of_decoder]).max() > 1e-3
+    with pytest.raises(TrainingError, match="another SHA-256"):
+        run(people, tmp_path / "third", start=start | {"sha256": "0" * 64})
+    with pytest.raises(TrainingError, match="another model"):
+        run(people, tmp_path / "third", start=start, width=0.5)
+
+
+def test_the_pace_is_told(people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(people, tmp_path)
+    assert re.search(r"train: \d+ faces/s; \d+\.\d % of the time waiting for them", capsys.readouterr().out)
 
 
 def test_a_phase_ends_early_at_its_validation_loss(people: Path, tmp_path: Path) -> None:

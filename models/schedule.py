@@ -1,0 +1,31 @@
+"""How the learning rate goes through a phase: it depends on the step alone, so that a run resumes anywhere."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+_LAST = 0.02  # share of the rate at which a cosine ends
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A rise over `warmup` steps to `rate`, then constant, or falling as a cosine (Loshchilov and Hutter 2017) to 2 %.
+
+    `first_step`, `n_steps`: where the phase began, and its length.
+    """
+
+    kind: Literal["constant", "cosine"]
+    rate: float
+    warmup: int
+    first_step: int
+    n_steps: int
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted over all phases."""
+        done = step - self.first_step
+        if done + 1 < self.warmup:
+            return self.rate * (done + 1) / self.warmup
+        if self.kind == "constant":
+            return self.rate
+        share = min(1.0, (done + 1 - self.warmup) / max(1, self.n_steps - self.warmup))
+        return self.rate * (_LAST + (1 - _LAST) * (1 + math.cos(math.pi * share)) / 2)
