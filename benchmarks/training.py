@@ -1,6 +1,7 @@
 """What training reaches in one minute and in ten, beside the mean face; and its speed beside the classic net in Keras.
 
-    python -m benchmarks.training PERSON_A.mp4 PERSON_B.mp4 FOLDER [--minutes 1 10] [--set batch=16 ...] [--no-keras]
+    python -m benchmarks.training PERSON_A.mp4 PERSON_B.mp4 FOLDER [--minutes 1 10] [--set batch=16 ...] [--rounds N]
+                                  [--no-keras]
 
 needs the dependency groups `test` and `tensorflow` (for Keras 3, which runs on torch here). FOLDER keeps the face sets
 from run to run: each person's first 600 frames, the last tenth held out, 64 px. Speed is counted over the whole step:
@@ -47,7 +48,6 @@ N_FRAMES = 600
 SIZE_PX = 64
 CLASSIC_BATCH = 16
 FEW, MORE = 4, 24  # steps of the classic net; a net that is k times as fast is given k times as many
-ROUNDS = 3
 NEVER = 1_000_000
 CLASSIC = {"arch": "original", "width": 1.0}
 
@@ -134,7 +134,7 @@ class Runs:
         views = cut_views(stored, view_ratio(), loaded.info.size_px)
         faces, masks = views[:, :3], face_mask(views[:, 3:])
         with torch.inference_mode():
-            restored = torch.cat([loaded.model.restore(part, role) for part in faces.split(32)])
+            restored = torch.cat([loaded.model.restore(part, role) for part in torch.split(faces, 32)])
         still = to_tensor(loaded.mean_faces[role][None]).expand_as(faces)
         means = (float(f(pictures, faces, masks).mean()) for pictures in (restored, still) for f in (l1, dssim))
         return Score(*means)
@@ -154,13 +154,13 @@ def scale_phases(params: Train, n_steps: int) -> Train:
     return params.model_copy(update={"phases": phases, **rare})
 
 
-def measure_speeds(timed: dict[str, tuple[Callable[[int], float], int, int]]) -> dict[str, float]:
+def measure_speeds(timed: dict[str, tuple[Callable[[int], float], int, int]], rounds: int) -> dict[str, float]:
     """Faces a second by name, medians of rounds in turns.
 
     timed: by name what gives the seconds of so many steps, how many times the steps, and the faces of one.
     """
     found: dict[str, list[float]] = {name: [] for name in timed}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, (take, times, n_faces) in timed.items():
             seconds = take(MORE * times) - take(FEW * times)
             found[name].append((MORE - FEW) * times * n_faces / seconds)
@@ -253,6 +253,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, nargs="*", default=[1.0, 10.0])
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="of train")
+    parser.add_argument("--rounds", type=int, default=3, help="of the speeds")
     parser.add_argument("--no-keras", action="store_true")
     arguments = parser.parse_args()
     params = read_params()
@@ -264,11 +265,11 @@ def main() -> None:
     n_ours = 2 * ours.batch
     timed = {
         "original": (lambda n: runs.time(classic, n), 1, 2 * CLASSIC_BATCH),
-        f"{ours.arch}, batch {ours.batch}": (lambda n: runs.time(ours, n), max(1, 600 // n_ours), n_ours),
+        f"{ours.arch}, batch {ours.batch}": (lambda n: runs.time(ours, n), max(1, 300 // n_ours), n_ours),
     }
     if not arguments.no_keras:
         timed = {"original in Keras 3 on torch": (time_keras(sets), 1, 2 * CLASSIC_BATCH), **timed}
-    speeds = measure_speeds(timed)
+    speeds = measure_speeds(timed, arguments.rounds)
     print_speeds(speeds)
     for minutes in arguments.minutes:
         n_steps = round(list(speeds.values())[-1] * 60 * minutes / n_ours)
