@@ -11,13 +11,15 @@ from vision.expression import EXPRESSION, Expressions, Habit, is_known
 
 _PAIRS = tuple(combinations_with_replacement(range(len(EXPRESSION)), 2))
 _RIDGE = 0.05  # penalty of a weight, for features of about unit size
+_FURTHEST = 5.0  # standardized measure beyond which it counts no more: a person's own range ends at 2 to 4
 
 
 class ExpressionCoder(nn.Module):
     """Expressions (N, 6) of one identity -> codes (N, n_code): their second-order polynomial, fitted by `fit`.
 
     Nothing is known of an expression as long as nothing was fitted. Ridge regression (Hoerl and Kennard 1970) leads
-    back to the mean code where an expression lies beyond what was shown, which a net does not.
+    back to the mean code where an expression lies beyond what was shown, which a net does not; far beyond, the
+    polynomial would run away, and stays where it is.
     """
 
     _habit: Tensor
@@ -57,6 +59,6 @@ class ExpressionCoder(nn.Module):
 def _expand(expressions: Expressions, habit: Habit) -> NDArray[np.float64]:
     """1, the standardized measures, and their products in pairs: (N, 28)."""
     spread = np.maximum(habit.high - habit.low, 1e-3) / 4
-    standard = ((expressions - habit.neutral) / spread).astype(np.float64)
+    standard = ((expressions - habit.neutral) / spread).astype(np.float64).clip(-_FURTHEST, _FURTHEST)
     products = [standard[:, i] * standard[:, j] for i, j in _PAIRS]
     return np.column_stack([np.ones(len(standard)), standard, *products])

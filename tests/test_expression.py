@@ -49,6 +49,17 @@ def test_of_a_turned_head_the_near_eye_counts_for_both(rng: np.random.Generator)
     assert frontal["mouth_open"] == to_left["mouth_open"]
 
 
+def test_a_pose_far_beyond_what_was_shown_gives_no_monstrous_code(rng: np.random.Generator) -> None:
+    expressions = draw_expressions(rng)
+    expressions[:, 1] = rng.normal(0, 0.2, len(expressions))  # a person who hardly nods
+    codes = (expressions[:, :1] / 10 + 0.05 * rng.normal(0, 1, (len(expressions), 1))).astype(np.float32)
+    coder = ExpressionCoder(1)
+    coder.fit(expressions, torch.from_numpy(codes))
+    shown = expressions[:1].copy()
+    shown[0, 1] = 30.0  # 60 times as far as this person ever does
+    assert float(coder(shown)[0, 0].abs()) < 3 * np.abs(codes).max()
+
+
 def test_a_coder_learns_what_codes_owe_to_expression(rng: np.random.Generator) -> None:
     expressions = draw_expressions(rng)
     codes = np.stack([expressions[:, 0] / 10, (expressions[:, 2] - 0.3) ** 2 * 100], 1).astype(np.float32)
