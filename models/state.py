@@ -26,7 +26,11 @@ class Progress:
 
 
 def save_state(folder: Path, training: Training, progress: Progress) -> None:
-    """Write the state at the training's step as `step-<n>.pt`; only the last two are kept."""
+    """Write the state at the training's step as `step-<n>.pt`; it and the latest other are kept.
+
+    Others may be of later steps, where a phase was made shorter or they are damaged: they never displace this one.
+    """
+    path = folder / f"step-{training.step:08d}.pt"
     state = {
         "step": training.step,
         "recent": training.recent,
@@ -36,11 +40,11 @@ def save_state(folder: Path, training: Training, progress: Progress) -> None:
         "averaged": training.averaged.state_dict(),
         "optimizer": training.optimizer.state_dict(),
     }
-    with whole_file(folder / f"step-{training.step:08d}.pt") as path:
-        torch.save(state, path)
-        with whole_file(_digest_file(folder / f"step-{training.step:08d}.pt")) as beside:
-            beside.write_text(hash_file(path))
-    for old in find_states(folder)[KEPT:]:
+    with whole_file(path) as partial:
+        torch.save(state, partial)
+        with whole_file(_digest_file(path)) as beside:
+            beside.write_text(hash_file(partial))
+    for old in [other for other in find_states(folder) if other != path][KEPT - 1 :]:
         old.unlink()
         _digest_file(old).unlink(missing_ok=True)
 

@@ -173,6 +173,16 @@ def test_a_damaged_state_is_left_aside_and_the_one_before_it_used(
     assert_same_weights(tmp_path / "a", tmp_path / "b")
 
 
+def test_a_state_just_written_is_kept_beside_later_ones_of_a_phase_that_was_longer(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(people, tmp_path / "a", phases=[PHASE | {"steps": 17}])
+    run(people, tmp_path / "a")
+    assert "goes on" not in capsys.readouterr().out
+    run(people, tmp_path / "a")
+    assert "goes on from step 12" in capsys.readouterr().out
+
+
 def test_a_state_with_one_changed_weight_is_refused_by_name(
     people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
