@@ -30,18 +30,15 @@ import av
 import torch
 from ruamel.yaml import YAML
 
+from benchmarks.extraction import Folder
 from models.autoencoder import ROLES, Role
 from models.checkpoint import load_checkpoint
 from models.losses import dssim, face_mask, l1
 from models.tensors import to_tensor
 from models.warp import cut_views
-from stages.align import align
 from stages.augment import augment
-from stages.detect import detect
 from stages.params import Params, Train, read_params
-from stages.sample import sample
 from stages.train import train
-from vision.edits import HEADER
 from vision.packed import open_packed, view_ratio
 
 N_FRAMES = 600
@@ -67,21 +64,20 @@ def make_set(clip: Path, folder: Path, params: Params) -> Path:
     packed = folder / "augment"
     if packed.exists():
         return packed
-    clips = folder / "clips"
-    clips.mkdir(parents=True, exist_ok=True)
-    _cut(clip, clips / "clip.mkv")
-    shots, parts, frames, detections, tracks = (
-        folder / f"{name}.parquet" for name in ("shots", "parts", "frames", "detections", "tracks")
+    every = params.model_copy(
+        update={
+            "sample": params.sample.model_copy(update={"duplicate_threshold": 0.0}),
+            "align": params.align.model_copy(update={"duplicate_levels": 0.0}),
+        }
     )
-    sample(clips, shots, parts, frames, 0.0, "all", params.sample.model_copy(update={"duplicate_threshold": 0.0}))
-    detect(clips, shots, parts, detections, params.detect)
-    edits = folder / "tracks.csv"
-    edits.write_text(HEADER + "\n")
-    every = params.align.model_copy(update={"duplicate_levels": 0.0})
-    faceset = folder / "faceset"
-    align(clips, shots, parts, frames, detections, edits, tracks, faceset, folder / "tracks.html", every)
+    identity = Folder(folder, every)
+    identity.clip.parent.mkdir(parents=True, exist_ok=True)
+    _cut(clip, identity.clip)
+    identity.sample()
+    identity.detect()
+    identity.align()
     changes = {"face_px": SIZE_PX, "validation_ratio": 0.1}
-    augment(faceset, packed, params.augment.model_copy(update=changes), params.seed)
+    augment(folder / "faceset", packed, params.augment.model_copy(update=changes), params.seed)
     return packed
 
 
@@ -99,12 +95,12 @@ def _cut(source: Path, target: Path) -> None:
 class Runs:
     """Trainings of one pair of sets, each from scratch in a folder of its own."""
 
-    def __init__(self, sets: dict[Role, Path], params: Params) -> None:
-        self._sets, self._params = sets, params
+    def __init__(self, sets: dict[Role, Path], params: Params, folder: Path) -> None:
+        self._sets, self._params, self._folder = sets, params, folder
 
     def train(self, params: Train) -> Path:
         """Train; the checkpoint."""
-        root = Path(tempfile.mkdtemp(prefix="training-"))
+        root = Path(tempfile.mkdtemp(prefix="training-", dir=self._folder))
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             train(
                 source=self._sets["source"],
@@ -259,7 +255,7 @@ def main() -> None:
     params = read_params()
     roles: dict[Role, Path] = {"source": arguments.person_b, "target": arguments.person_a}
     sets = {role: make_set(clip, arguments.folder / clip.stem, params) for role, clip in roles.items()}
-    runs = Runs(sets, params)
+    runs = Runs(sets, params, arguments.folder)
     ours = read_train(params, arguments.settings)
     classic = ours.model_copy(update={"batch": CLASSIC_BATCH, **CLASSIC})
     n_ours = 2 * ours.batch

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 
 from disk import list_places, tell_full_disk, tells_full_disk
 from errors import FlowError
@@ -19,7 +18,7 @@ from flows.guard import start_guarded
 from flows.outcome import Outcome, is_of_interest, read_lines, tell_error, tell_outcome
 from flows.space import find_lack
 
-NO_SHELL = {"PATH": os.devnull}  # where a stage's command is not found: DVC may announce it, nothing runs
+NO_PROGRAMS = {"PATH": os.devnull}  # a stage's command is not found: DVC may announce it, nothing runs
 
 
 class StageError(FlowError):
@@ -61,9 +60,8 @@ class StageProcesses:
         is_pulled = way.pull or bool(way.place)
         options = ["--force"] * (way.force and not way.place) + ["--pull", "--allow-missing"] * is_pulled
         words = ["--wait-for-lock", "repro", "--single-item", *options, stage]
-        shell = NO_SHELL if way.place else {}
         check = partial(self._check_line, stage, way.place)
-        return tell_outcome(self.run_dvc(words, tell, way.timeout_s, check, shell))
+        return tell_outcome(self.run_dvc(words, tell, way.timeout_s, check, NO_PROGRAMS if way.place else None))
 
     @property
     def is_ended(self) -> bool:
@@ -76,7 +74,7 @@ class StageProcesses:
         tell: Callable[[str], None],
         timeout_s: float | None = None,
         check: Callable[[str], None] = lambda _: None,
-        changes: Mapping[str, str] = MappingProxyType({}),
+        changes: Mapping[str, str] | None = None,
     ) -> list[str]:
         """The lines of a `dvc` of these words, those of interest told as they come. Raises as `run` does.
 
@@ -143,11 +141,11 @@ class StageProcesses:
             return StageError(tell_full_disk([*list_places(), *caches]), is_final=True)
         return StageError(message, is_final=False)
 
-    def _start(self, command: list[str], changes: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    def _start(self, command: list[str], changes: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
         with self._lock:
             if self._is_ended:
                 raise StageError("the flow was ended", is_final=True)
-            process = start_guarded(command, _environment() | dict(changes))
+            process = start_guarded(command, _environment() | dict(changes or {}))
             self._running.add(process)
         return process
 

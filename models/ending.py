@@ -29,6 +29,8 @@ def _count_stalled(losses: list[float]) -> int:
     """Losses since the last that was clearly better than all before it."""
     best, n = float("inf"), 0
     for loss in losses:
-        n = 0 if loss < _BETTER * best else n + 1
-        best = min(best, loss) if n == 0 else best
+        if loss < _BETTER * best:
+            best, n = loss, 0
+        else:
+            n += 1
     return n

@@ -79,10 +79,8 @@ class Keeper(Callback):
         assert isinstance(outputs, dict)
         module.finish_step(float(outputs["loss"]))
         self._pace.finish()
-        if module.step % self._intervals.validate == 0:
-            trainer.should_stop = self._validate(module)
-        if self._interrupted.is_set():
-            trainer.should_stop = True
+        has_ended = module.step % self._intervals.validate == 0 and self._validate(module)
+        trainer.should_stop = has_ended or self._interrupted.is_set()
         is_last = module.step == self._end or trainer.should_stop
         if is_last or module.step % self._intervals.checkpoint == 0:
             save_state(self._folder, module, self._progress)

@@ -23,9 +23,8 @@ class Schedule:
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, counted over all phases."""
         done = step - self.first_step
-        if done + 1 < self.warmup:
-            return self.rate * (done + 1) / self.warmup
-        if self.kind == "constant":
-            return self.rate
+        risen = self.rate * min(1.0, (done + 1) / max(1, self.warmup))
+        if self.kind == "constant" or done + 1 < self.warmup:
+            return risen
         share = min(1.0, (done + 1 - self.warmup) / max(1, self.n_steps - self.warmup))
         return self.rate * (_LAST + (1 - _LAST) * (1 + math.cos(math.pi * share)) / 2)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from models.training import Training
-from vision.hashing import hash_file
+from vision.hashing import hash_file, hash_once
 from vision.whole import whole_file
 
 KEPT = 2
@@ -52,7 +52,6 @@ def save_state(folder: Path, training: Training, progress: Progress) -> None:
 def load_state(path: Path, training: Training) -> Progress:
     """Put a state into a training that was built alike. Raises ValueError where the file is damaged or does not fit."""
     state = _read(path)
-    _check_digest(path)
     try:
         training.model.load_state_dict(state["model"])
         training.averaged.load_state_dict(state["averaged"])
@@ -88,11 +87,12 @@ def _check_digest(path: Path) -> None:
         written = _digest_file(path).read_text()
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: its SHA-256 beside it cannot be read ({error})") from error
-    if hash_file(path) != written:
+    if hash_once(path) != written:
         raise ValueError(f"{path}: is not what was written, by its SHA-256")
 
 
 def _read(path: Path) -> dict[str, Any]:
+    _check_digest(path)
     try:
         state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
     except (RuntimeError, EOFError, UnpicklingError, OSError) as error:

@@ -97,7 +97,8 @@ def _start_from(model: Autoencoder, start: Start, params: Train) -> None:
     path = Path(start.checkpoint)
     if not path.is_file() or hash_file(path) != start.sha256:
         raise TrainingError(f"train.start: {path} is missing, or has another SHA-256; pull it, or change its sha256")
-    info = (other := load_checkpoint(path)).info
+    other = load_checkpoint(path)
+    info = other.info
     if (info.arch, info.size_px, info.width) != (params.arch, params.size_px, params.width):
         told = f"{info.arch}, {info.size_px} px, width {info.width:g}"
         raise TrainingError(f"train.start: {path} is of another model ({told}); train one of that kind, or from null")
@@ -145,7 +146,9 @@ def _train_phases(run: _Run, states: list[Path]) -> Progress:
 
 
 def _tell_interrupt(run: _Run, progress: Progress, phases: list[Phase]) -> str:
-    """Where a training was stopped, and the line of params.yaml that makes a result of it."""
+    """Where a training was stopped, and the line of params.yaml that makes a result of it; none inside a cosine, which
+    would fall otherwise if it were that short.
+    """
     told = f"train: stopped at step {run.training.step}, which is kept: the next run goes on from there"
     if phases[-1].schedule == "cosine":
         return told

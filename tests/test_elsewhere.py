@@ -83,6 +83,19 @@ def test_a_worker_s_clone_builds_and_pushes_and_this_one_restores(show: Show, tm
     assert (clone.root / "dvc.lock").read_bytes() == (show.root / "dvc.lock").read_bytes()
 
 
+def test_what_runs_elsewhere_cannot_start_here_however_late_it_is_ended(project: Project) -> None:
+    project.change(lambda values: values["convert"].update(batch_frames=7))
+    before = project.read_runs()
+    code = (
+        "from flows.stage_process import StageProcesses, Way\n"
+        "StageProcesses._check_line = lambda *_: None\n"  # as on a machine too busy to end it in time
+        "StageProcesses().run('convert@demo', print, Way(place='gpu'))"
+    )
+    done = project.run(sys.executable, "-c", code)
+    assert re.search(r"python: .*not found", done.stderr)
+    assert project.read_runs() == before
+
+
 class Server:
     """A server that says of every run what a test gives it, one after another, and notes what it is asked."""
 

@@ -225,7 +225,7 @@ def test_a_phase_ends_when_validation_no_longer_improves(people: Path, tmp_path:
 
 
 def test_ctrl_c_keeps_the_step_and_prints_the_line_that_makes_a_result_of_it(
-    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     count = Training.finish_step
 
@@ -242,6 +242,7 @@ def test_ctrl_c_keeps_the_step_and_prints_the_line_that_makes_a_result_of_it(
     assert phases == [PHASE | {"steps": 7}]
     assert not (tmp_path / "a" / "out").exists()
     run(people, tmp_path / "a", phases=phases)
+    assert "goes on from step 7" in capsys.readouterr().out
     run(people, tmp_path / "b", phases=phases)
     assert_same_weights(tmp_path / "a", tmp_path / "b")
     run(people, tmp_path / "a")
