@@ -7,6 +7,7 @@ python -m flows.worker gpu
 
 import argparse
 import os
+import signal
 import sys
 
 from errors import FlowError, one_line_errors
@@ -18,6 +19,7 @@ def serve_pool(pool: str, name: str) -> None:
     if not os.environ.get("PREFECT_API_URL"):
         raise FlowError("PREFECT_API_URL names no server; . .work/server/shell sets it where make up was called")
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process", "--name", name]
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's job in the background ignores it; the worker ends by it
     os.execve(sys.executable, command, os.environ | describe_checkout())  # noqa: S606 (our own words)
 
 

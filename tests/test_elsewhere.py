@@ -1,6 +1,8 @@
 """A stage built by another machine's worker, in a clone of its own: restored here, with the same dvc.lock."""
 
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from errors import FlowError
 from flows import elsewhere
 from flows.elsewhere import HERE, build_elsewhere, check_asked
 from flows.stage_process import StageError, Way
+from flows.worker import serve_pool
 from tests.project import Project
 from tests.show import Show
 
@@ -81,6 +84,19 @@ def test_a_worker_s_clone_builds_and_pushes_and_this_one_restores(show: Show, tm
     assert clone.read_runs() == ["convert@demo"]
     clone.dvc("repro", "--pull", "--allow-missing", "evaluate@demo")
     assert (clone.root / "dvc.lock").read_bytes() == (show.root / "dvc.lock").read_bytes()
+
+
+def test_a_worker_started_in_the_background_ends_when_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prefect's worker ends itself by SIGINT, which a shell's job in the background ignores from its start."""
+    found = []
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    monkeypatch.setattr(os, "execve", lambda *_: found.append(signal.getsignal(signal.SIGINT)))
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        serve_pool("gpu", "a")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert found == [signal.SIG_DFL]
 
 
 def test_what_runs_elsewhere_cannot_start_here_however_late_it_is_ended(project: Project) -> None:
