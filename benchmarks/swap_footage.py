@@ -18,7 +18,14 @@ from ruamel.yaml import YAML
 from errors import FlowError, one_line_errors
 
 ROOT = Path(__file__).resolve().parent.parent
-BLEND = {"color_transfer": "reinhard", "erosion_ratio": 0.02, "feather_ratio": 0.04, "detail": 0.5, "carry_ratio": 0.75}
+BLEND = {
+    "color_transfer": "reinhard",
+    "erosion_ratio": 0.02,
+    "feather_ratio": 0.04,
+    "detail": 0.5,
+    "carry_ratio": 0.75,
+    "mask": "outline",
+}
 
 
 def prepare(source: Path, target: Path, folder: Path, settings: list[str]) -> None:

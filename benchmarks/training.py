@@ -31,9 +31,9 @@ import torch
 from ruamel.yaml import YAML
 
 from benchmarks.extraction import Folder
-from models.autoencoder import ROLES, Role
 from models.checkpoint import load_checkpoint
 from models.losses import dssim, face_mask, l1
+from models.roles import ROLES, Role
 from models.tensors import to_tensor
 from models.warp import cut_views
 from stages.augment import augment

@@ -139,8 +139,8 @@ def _shrink(values: dict[str, Any]) -> dict[str, Any]:
     values["align"]["crop_px"] = min(values["align"]["crop_px"], 128)
     augment |= {"face_px": 64, "variants": min(augment["variants"], 2)}
     augment["validation_ratio"] = max(augment["validation_ratio"], 0.1)
-    train |= {"size_px": 64, "width": min(train["width"], 0.25), "batch": min(train["batch"], 4)}
-    train |= {"device": "cpu", "threads": 1}
+    train |= {"size_px": 64, "size": "tiny", "batch": min(train["batch"], 4), "compile": False, "tensorboard": False}
+    train |= {"device": "cpu", "devices": 1, "nodes": 1, "threads": 1}
     train |= dict.fromkeys(["validate_every", "checkpoint_every", "preview_every"], STEPS)
     length = {"steps": STEPS, "epochs": None, "until_loss": None, "patience": None}
     train["phases"] = [phase | length | {"warmup": min(phase["warmup"], 2)} for phase in train["phases"][:2]]

@@ -5,33 +5,36 @@ A swap that decodes the target's code as it is trusts that the encoder means the
 not always: brows raised by the one may be coded as lids lowered by the other. So of each role's code the part is known
 that follows from the measured expression (vision/expression.py), and a swap exchanges the target's for the source's.
 
-An architecture is a module of `models/arch/` with `build_encoder(size_px, width)`, `build_inter`, `build_decoder` and
-`n_code(width)`; it is imported by name when it is needed, so that a new one changes nothing for the others.
+An architecture is a module of `models/arch/` with `build_encoder(size_px, size)`, `build_decoder`, whose module takes
+codes and a role and keeps under `own` what belongs to one role, `n_code(size)` and `HAS_MASK`. It is imported by name
+when it is needed, so that a new one changes nothing for the others.
 """
 
 from importlib import import_module
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from models.expression import ExpressionCoder
+from models.roles import ROLES, Role
+from models.sizes import Size
 from vision.expression import Expressions, is_known
-
-Role = Literal["source", "target"]
-ROLES: tuple[Role, Role] = ("source", "target")
 
 
 class Autoencoder(nn.Module):
-    """Faces (N, 3, S, S) in [0, 1] -> pictures of the same shape, as one identity or the other looks."""
+    """Faces (N, 3, S, S) in [0, 1] -> pictures of the same size, as one identity or the other looks.
 
-    def __init__(self, arch: str, size_px: int, width: float) -> None:
+    A picture is RGB, with the face's mask as a fourth channel where the architecture has one (`has_mask`).
+    """
+
+    def __init__(self, arch: str, size_px: int, size: Size) -> None:
         super().__init__()
         module = import_module(f"models.arch.{arch}")
-        self.encoder: nn.Module = module.build_encoder(size_px, width)
-        self.inter: nn.Module = module.build_inter(size_px, width)
-        self.decoders = nn.ModuleDict({role: module.build_decoder(size_px, width) for role in ROLES})
-        self.coders = nn.ModuleDict({role: ExpressionCoder(module.n_code(width)) for role in ROLES})
+        self.has_mask: bool = module.HAS_MASK
+        self.encoder: nn.Module = module.build_encoder(size_px, size)
+        self.decoder: nn.Module = module.build_decoder(size_px, size)
+        self.coders = nn.ModuleDict({role: ExpressionCoder(module.n_code(size)) for role in ROLES})
 
     def coder(self, role: Role) -> ExpressionCoder:
         """What a role's code is by its expression."""
@@ -43,7 +46,7 @@ class Autoencoder(nn.Module):
         return self.decode(codes[: len(source)], "source"), self.decode(codes[len(source) :], "target")
 
     def decode(self, codes: Tensor, role: Role) -> Tensor:
-        return cast(Tensor, self.decoders[role](self.inter(codes)))
+        return cast(Tensor, self.decoder(codes, role))
 
     def restore(self, faces: Tensor, role: Role) -> Tensor:
         """Faces of the role's own identity, restored."""
@@ -64,11 +67,20 @@ class Autoencoder(nn.Module):
             codes[known] = self.coder(role)(adopted) + carry_ratio * (codes[known] - shown)
         return self.decode(codes, role)
 
+    def begin_with(self, other: "Autoencoder") -> None:
+        """Take over all of another training's weights that belong to no role: encoder, inter, a shared decoder."""
+        shared = {name: tensor for name, tensor in other.state_dict().items() if _is_shared(name)}
+        self.load_state_dict(shared, strict=False)
 
-def build_autoencoder(arch: str, size_px: int, width: float, seed: int) -> Autoencoder:
+
+def _is_shared(name: str) -> bool:
+    return not name.startswith(("coders.", "decoder.own."))
+
+
+def build_autoencoder(arch: str, size_px: int, size: Size, seed: int) -> Autoencoder:
     """A new autoencoder in channels_last; its weights depend on the arguments alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Autoencoder(arch, size_px, width)
+        model = Autoencoder(arch, size_px, size)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model

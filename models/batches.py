@@ -11,7 +11,8 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
-from models.autoencoder import ROLES, Role
+from models.roles import ROLES, Role
+from models.share import find_share
 from models.tensors import to_tensor
 from vision.evenly import pick_evenly
 from vision.expression import Expressions
@@ -40,7 +41,10 @@ class FaceSample:
 
 
 class FaceBatches(IterableDataset[Batch]):
-    """For each step of a span: `step`, and for each role uint8 faces as float (batch, 4, S, S), RGB and mask."""
+    """For each step of a span: `step`, and for each role uint8 faces as float (batch, 4, S, S), RGB and mask.
+
+    Where several processes train together, each gets its share of the batch.
+    """
 
     def __init__(
         self,
@@ -53,12 +57,13 @@ class FaceBatches(IterableDataset[Batch]):
         self._faces, self._draws, self._batch, self._seed, self._span = faces, draws, batch, seed, span
 
     def __iter__(self) -> Iterator[Batch]:
+        share = find_share()
         for step in range(self._span.first, self._span.end):
             batch: Batch = {"step": step}
             for role in ROLES:
                 draws = self._draws[role]
                 chosen = draws[draw_rows(len(draws), self._batch, (self._seed, ROLES.index(role)), step)]
-                batch[role] = to_tensor(self._faces[role][chosen])
+                batch[role] = to_tensor(self._faces[role][share.take(chosen)])
             yield batch
 
     def __len__(self) -> int:

@@ -11,10 +11,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from errors import CheckpointError
-from models.autoencoder import ROLES, Autoencoder, Role, build_autoencoder
+from models.autoencoder import Autoencoder, build_autoencoder
+from models.roles import ROLES, Role
+from models.sizes import Size
 from vision.whole import whole_file
 
-FORMAT = "understudy-3"
+FORMAT = "understudy-4"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class CheckpointInfo:
 
     arch: str
     size_px: int
-    width: float
+    size: Size
     coverage_ratio: float
     crop_px: int
     seed: int
@@ -70,7 +72,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if metadata.pop("format", None) != FORMAT:
             raise CheckpointError(f"{path}: is no checkpoint of this project's format {FORMAT}; train again")
         info = CheckpointInfo(**metadata)
-        model = build_autoencoder(info.arch, info.size_px, info.width, info.seed)
+        model = build_autoencoder(info.arch, info.size_px, info.size, info.seed)
         model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
         mean_faces = {role: tensors[f"mean_face.{role}"].numpy() for role in ROLES}
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError, ModuleNotFoundError) as error:

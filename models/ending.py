@@ -18,7 +18,7 @@ class Ending:
     patience: int | None
 
     def is_reached(self, progress: Progress) -> bool:
-        losses = [(source + target) / 2 for step, _, source, target in progress.log if step > progress.first_step]
+        losses = [(source + target) / 2 for step, _, source, target, _ in progress.log if step > progress.first_step]
         if not losses:
             return False
         is_low = self.until_loss is not None and losses[-1] <= self.until_loss

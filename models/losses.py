@@ -4,6 +4,7 @@ from functools import cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from vision.packed import FACE, FEATURE
 
@@ -56,6 +57,31 @@ def dssim(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
 def l1(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
     """Mean absolute difference of each picture inside its mask: (N,). Shapes as in `dssim`."""
     return masked_mean((pictures - faces).abs(), masks)
+
+
+def multi_scale_dssim(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
+    """Mean of `dssim` at the whole, half and quarter size: (N,). Shapes as there; H and W multiples of 4.
+
+    The plain mean of the scales, not their product (Wang et al. 2003), which needs five of them and 176 pixels.
+    """
+    scales = [dssim(pictures, faces, masks)]
+    for _ in range(2):
+        pictures, faces, masks = (functional.avg_pool2d(x, 2) for x in (pictures, faces, masks))
+        scales.append(dssim(pictures, faces, masks))
+    return torch.stack(scales).mean(0)
+
+
+def gradient(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
+    """Mean absolute difference of the slopes to the right and downwards inside the mask: (N,). Shapes as in `dssim`."""
+    error = pictures - faces
+    right, down = error.diff(dim=3).abs(), error.diff(dim=2).abs()
+    of_right, of_down = torch.minimum(masks[..., 1:], masks[..., :-1]), torch.minimum(masks[:, :, 1:], masks[:, :, :-1])
+    return (masked_mean(right, of_right) + masked_mean(down, of_down)) / 2
+
+
+def mask_error(found: Tensor, masks: Tensor) -> Tensor:
+    """Mean squared difference of two masks (N, 1, H, W) over the whole picture: (N,)."""
+    return (found - masks).square().mean((1, 2, 3))
 
 
 def masked_mean(values: Tensor, masks: Tensor) -> Tensor:

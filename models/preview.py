@@ -1,4 +1,4 @@
-"""The preview sheet: held-out faces of both identities, their reconstructions, and swaps."""
+"""The preview sheet: held-out faces of both identities, their reconstructions, and swaps; and one row of a strip."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from models.autoencoder import Autoencoder, Role
+from models.autoencoder import Autoencoder
 from models.batches import FaceSample
+from models.roles import Role
 from models.tensors import to_pictures, to_tensor
 from models.warp import cut_views
 from vision.evenly import pick_evenly
@@ -32,6 +33,13 @@ def draw_preview(model: Autoencoder, size_px: int, held_out: Mapping[Role, FaceS
     return np.concatenate(padded)
 
 
+@torch.inference_mode()
+def draw_swaps(model: Autoencoder, size_px: int, held_out: FaceSample) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Up to eight of the target's held-out faces, and the same as the source: two rows, RGB uint8."""
+    faces, _, swaps = _draw_rows(model, size_px, held_out, "target", "source")
+    return faces, swaps
+
+
 def _draw_rows(
     model: Autoencoder, size_px: int, sample: FaceSample, role: Role, other: Role
 ) -> list[NDArray[np.uint8]]:
@@ -39,4 +47,4 @@ def _draw_rows(
     device = next(model.parameters()).device
     faces = cut_views(to_tensor(shown.faces, device), view_ratio(), size_px)[:, :3]
     sheets = (faces, model.restore(faces, role), model.swap(faces, shown.expressions, other, CARRY_RATIO))
-    return [np.concatenate(list(to_pictures(pictures)), axis=1) for pictures in sheets]
+    return [np.concatenate(list(to_pictures(pictures[:, :3])), axis=1) for pictures in sheets]

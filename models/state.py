@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from models.strip import Strip
 from models.training import Training
 from vision.hashing import hash_file, hash_once
 from vision.whole import whole_file
@@ -14,15 +15,17 @@ from vision.whole import whole_file
 KEPT = 2
 DIGEST = ".sha256"  # ending of the file beside a state that holds its SHA-256
 
-LogLine = tuple[int, float, float, float]  # step, mean training loss since the last line, DSSIM of source and target
+# Step, mean training loss since the last line, DSSIM of source and target, learning rate.
+LogLine = tuple[int, float, float, float, float]
 
 
 @dataclass
 class Progress:
-    """Where a training stands besides its weights: the step at which its phase began, and the log so far."""
+    """Where a training stands besides its weights: the step at which its phase began, the log and the strip so far."""
 
     first_step: int = 0
     log: list[LogLine] = field(default_factory=list)
+    strip: Strip = field(default_factory=Strip)
 
 
 def save_state(folder: Path, training: Training, progress: Progress) -> None:
@@ -34,12 +37,16 @@ def save_state(folder: Path, training: Training, progress: Progress) -> None:
     state = {
         "step": training.step,
         "recent": training.recent,
+        "last_rate": training.last_rate,
         "first_step": progress.first_step,
         "log": progress.log,
+        "strip": progress.strip.rows,
         "model": training.model.state_dict(),
         "averaged": training.averaged.state_dict(),
         "optimizer": training.optimizer.state_dict(),
     }
+    if training.critic is not None:
+        state |= {"critic": training.critic.state_dict(), "critic_optimizer": training.critic.optimizer.state_dict()}
     with whole_file(path) as partial:
         torch.save(state, partial)
         with whole_file(_digest_file(path)) as beside:
@@ -56,8 +63,13 @@ def load_state(path: Path, training: Training) -> Progress:
         training.model.load_state_dict(state["model"])
         training.averaged.load_state_dict(state["averaged"])
         training.optimizer.load_state_dict(state["optimizer"])
+        if training.critic is not None and "critic" in state:  # none where no phase before was adversarial
+            training.critic.load_state_dict(state["critic"])
+            training.critic.optimizer.load_state_dict(state["critic_optimizer"])
         training.step, training.recent = int(state["step"]), list(state["recent"])
-        return Progress(int(state["first_step"]), [tuple(line) for line in state["log"]])
+        training.last_rate = float(state["last_rate"])
+        log = [tuple(line) for line in state["log"]]
+        return Progress(int(state["first_step"]), log, Strip(list(state["strip"])))
     except (RuntimeError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: {error}") from error
 

@@ -12,10 +12,14 @@ from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
 from errors import TrainingError
-from models.autoencoder import ROLES, Autoencoder, Role
+from models.autoencoder import Autoencoder
 from models.batches import Batch, FaceSample
-from models.losses import continue_faces, dssim, face_mask, l1, weigh_features
+from models.critic import Critic
+from models.losses import dssim, face_mask
+from models.objective import Comparison
+from models.roles import ROLES, Role
 from models.schedule import Schedule
+from models.share import find_share
 from models.tensors import to_tensor
 from models.warp import cut_views, draw_views, keyed_generator
 from vision.packed import view_ratio
@@ -26,7 +30,7 @@ _BATCH = 64  # faces that go through the nets together where nothing is learnt
 
 @dataclass(frozen=True)
 class Recipe:
-    """What one phase trains with. `losses`: weights of dssim and l1."""
+    """What one phase trains with. `losses`: weights of the terms of models/objective.py."""
 
     schedule: Schedule
     warp: float
@@ -36,41 +40,66 @@ class Recipe:
     flip: bool
     seed: int
 
+    @property
+    def is_adversarial(self) -> bool:
+        return self.losses["adversarial"] > 0
+
 
 class Training(LightningModule):
-    """An autoencoder in training. `step` counts over all phases; `averaged` holds the averaged weights (EMA)."""
+    """An autoencoder in training. `step` counts over all phases; `averaged` holds the averaged weights (EMA).
 
-    def __init__(self, model: Autoencoder, size_px: int, weight_decay: float) -> None:
+    The critic, where there is one, learns in the steps of adversarial recipes.
+    """
+
+    def __init__(self, model: Autoencoder, size_px: int, weight_decay: float, critic: Critic | None = None) -> None:
         super().__init__()
         self.model = model
         self.averaged = deepcopy(model).requires_grad_(False)
+        self.critic = critic
         self.size_px = size_px
         self.step = 0
         self.recent: list[float] = []  # losses since the last line of the log
+        self.last_rate = 0.0  # of the step that was made last
         self.optimizer = AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
         self.recipe: Recipe
+        self._shown: dict[Role, tuple[Tensor, Tensor]] = {}  # to the critic, in this step
 
     def configure_optimizers(self) -> Optimizer:
         return self.optimizer
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         del index  # the step's own number counts, also after a restart
-        recipe = self.recipe
         for group in self.optimizer.param_groups:
-            group["lr"] = recipe.schedule.rate_at(self.step)
+            group["lr"] = self.rate
         views = {role: self._draw(cast(Tensor, batch[role]), role) for role in ROLES}
         restored = self.model(views["source"][0], views["target"][0])
-        losses = [_loss(picture, views[role][1], recipe) for role, picture in zip(ROLES, restored, strict=True)]
+        losses = [self._compare(picture, views[role][1], role) for role, picture in zip(ROLES, restored, strict=True)]
         return torch.stack(losses).mean()
+
+    @property
+    def rate(self) -> float:
+        """The learning rate of the step that is made next."""
+        return self.recipe.schedule.rate_at(self.step)
+
+    def _compare(self, picture: Tensor, face: Tensor, role: Role) -> Tensor:
+        comparison = Comparison(picture, face, role, self.recipe.emphasis)
+        if self.recipe.is_adversarial:
+            restored, true = comparison.pieces()
+            self._shown[role] = restored.detach(), true
+        return comparison.weigh(self.recipe.losses, self.critic)
 
     def finish_step(self, loss: float) -> None:
         """Count the step that was made and average the weights. Raises TrainingError where the loss is not finite."""
+        self.last_rate = self.rate
         self.step += 1
         if not math.isfinite(loss):
             raise TrainingError(
                 f"train: the loss is not finite at step {self.step}; lower the phase's rate or raise its warmup "
                 "(the last state before it is kept)"
             )
+        if self.critic is not None and self._shown:
+            self.critic.learn(self._shown, self.last_rate)
+            self._shown.clear()
         self.recent.append(loss)
         self._average()
 
@@ -80,7 +109,7 @@ class Training(LightningModule):
         scores: dict[str, float] = {}
         for role in ROLES:
             views = self._cut_batches(held_out[role])
-            parts = [dssim(self.averaged.restore(v[:, :3], role), v[:, :3], face_mask(v[:, 3:])) for v in views]
+            parts = [dssim(self.averaged.restore(v[:, :3], role)[:, :3], v[:, :3], face_mask(v[:, 3:])) for v in views]
             scores[role] = float(torch.cat(parts).mean())
         return scores
 
@@ -100,7 +129,7 @@ class Training(LightningModule):
     def _draw(self, stored: Tensor, role: Role) -> tuple[Tensor, Tensor]:
         recipe = self.recipe
         generator = keyed_generator(recipe.seed, self.step, ROLES.index(role))
-        return draw_views(stored, view_ratio(), self.size_px, recipe.warp, recipe.flip, generator)
+        return draw_views(stored, view_ratio(), self.size_px, recipe.warp, recipe.flip, generator, find_share())
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -109,11 +138,3 @@ class Training(LightningModule):
         averages: list[Tensor] = list(self.averaged.parameters())
         weights: list[Tensor] = list(self.model.parameters())
         torch._foreach_lerp_(averages, weights, 1 - decay)
-
-
-def _loss(picture: Tensor, face: Tensor, recipe: Recipe) -> Tensor:
-    """Weighted DSSIM inside the mask and L1 there and around it, mean over the batch. `face`: (N, 4, S, S)."""
-    mask = weigh_features(face[:, 3:], recipe.emphasis)
-    colors, around = continue_faces(face[:, :3], face_mask(face[:, 3:]))
-    terms = {"dssim": dssim(picture, colors, mask), "l1": l1(picture, colors, mask + around)}
-    return torch.stack([recipe.losses[name] * term for name, term in terms.items()]).sum(0).mean()

@@ -10,6 +10,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from models.share import WHOLE, Share
+
 _SHARED = (0.03, 0.01, 0.006)  # ranges: rotation in radians, scale, shift as a share of the view
 _OF_INPUT = (0.12, 0.05, 0.03)  # the same of the input alone, at full strength of the warp
 _GRID = 5
@@ -26,25 +28,32 @@ def keyed_generator(*key: int) -> Generator:
 
 
 def draw_views(
-    stored: Tensor, view_ratio: float, size_px: int, warp: float, flip: bool, generator: Generator
+    stored: Tensor,
+    view_ratio: float,
+    size_px: int,
+    warp: float,
+    flip: bool,
+    generator: Generator,
+    share: Share = WHOLE,
 ) -> tuple[Tensor, Tensor]:
     """Draw a moved and warped view of each stored face: warped (N, 3, size_px, size_px), face with all channels.
 
     `stored`: (N, C, S, S), RGB first, the view with a margin around it; `view_ratio`: side of the view / S; `warp`:
     strength of the input's own move and of its random warp (5x5 knots, bicubic), 0 for none; `flip`: mirror half of the
-    faces.
+    faces; `share`: of the batch whose rows `stored` are.
     """
-    n, device = len(stored), stored.device
+    n, device = len(stored) * share.n, stored.device
     affine = _draw_affine(n, _SHARED, generator) * view_ratio
     affine[:, :, 0] *= torch.where(torch.rand((n, 1), generator=generator) < 0.5 * flip, -1.0, 1.0)
-    face = _sample(stored, _make_grid(affine, size_px, device))
+    face = _sample(stored, _make_grid(share.take(affine), size_px, device))
     if warp == 0:
         return face[:, :3], face
     own = _draw_affine(n, tuple(warp * part for part in _OF_INPUT), generator)
     moved = torch.cat([affine[:, :, :2] @ own[:, :, :2], affine[:, :, :2] @ own[:, :, 2:] + affine[:, :, 2:]], 2)
     knots = torch.randn((n, 2, _GRID, _GRID), generator=generator) * (2 * _WARP * warp * view_ratio)
-    field = functional.interpolate(knots.to(device), (size_px, size_px), mode="bicubic", align_corners=True)
-    return _sample(stored[:, :3], _make_grid(moved, size_px, device) + field.permute(0, 2, 3, 1)), face
+    own_knots = share.take(knots).to(device)
+    field = functional.interpolate(own_knots, (size_px, size_px), mode="bicubic", align_corners=True)
+    return _sample(stored[:, :3], _make_grid(share.take(moved), size_px, device) + field.permute(0, 2, 3, 1)), face
 
 
 def cut_views(stored: Tensor, view_ratio: float, size_px: int) -> Tensor:

@@ -134,7 +134,9 @@ def _swap_frames(
         for frame, place in batch:
             planes = frame.planes
             if place is not None:
-                face = Face(next(swaps), place.frame_to_view, place.outline, place.covers)
+                swap = next(swaps)
+                own_mask = swap[..., 3] if blend.mask == "learned" else None
+                face = Face(swap[..., :3], place.frame_to_view, place.outline, place.covers, own_mask)
                 planes = paste_face(planes, frame.layout, face, _to_settings(blend, place))
             yield SwappedFrame(frame.index, frame.pts, frame.duration, planes, is_swapped=place is not None)
 
@@ -147,7 +149,7 @@ def _to_settings(blend: Blend, place: Place) -> Blending:
 
 @torch.inference_mode()
 def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint, carry_ratio: float) -> NDArray[np.uint8]:
-    """The target's faces as the source looks: uint8 (N, S, S, 3), views."""
+    """The target's faces as the source looks: uint8 (N, S, S, 3), views; with their masks (N, S, S, 4) where known."""
     if not faces:
         return np.empty((0, 0, 0, 3), np.uint8)
     size_px = checkpoint.info.size_px

@@ -54,6 +54,7 @@ def _check_multiple_of_16(number: int) -> int:
 InnerPath = Annotated[str, AfterValidator(_check_path)]
 Key = Annotated[str, AfterValidator(_check_key)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Weight = Annotated[float, Field(ge=0, le=100)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 ModelSize = Annotated[int, Field(ge=32, le=512), AfterValidator(_check_multiple_of_16)]
 
@@ -87,6 +88,7 @@ class Blend(_Section):
     feather_ratio: float = Field(ge=0, le=0.3)
     detail: Ratio
     carry_ratio: Ratio
+    mask: Literal["outline", "learned"]
 
 
 class Take(_Section):
@@ -152,8 +154,18 @@ class Augment(_Section):
 
 
 class Losses(_Section):
-    dssim: float = Field(ge=0, le=100)
-    l1: float = Field(ge=0, le=100)
+    dssim: Weight
+    ms_dssim: Weight
+    l1: Weight
+    gradient: Weight
+    mask: Weight
+    adversarial: Weight
+
+    @model_validator(mode="after")
+    def _asks_for_pictures(self) -> Self:
+        if not (self.dssim or self.ms_dssim or self.l1 or self.gradient):
+            raise ValueError("give dssim, ms_dssim, l1 or gradient a weight above 0")
+        return self
 
 
 class Phase(_Section):
@@ -180,12 +192,15 @@ class Start(_Section):
 
 
 class Train(_Section):
-    arch: Literal["small", "original"]
+    arch: Literal["compact", "df", "liae", "original"]
+    size: Literal["tiny", "small", "base", "large"]
     size_px: ModelSize
-    width: float = Field(ge=0.125, le=4)
     precision: Literal["bf16", "float32"]
     device: Literal["cpu", "cuda"]
+    devices: int = Field(ge=1, le=64)
+    nodes: int = Field(ge=1, le=1000)
     threads: int = Field(ge=1, le=256)
+    compile: bool
     batch: int = Field(ge=1, le=1024)
     ema_decay: float = Field(ge=0, le=0.99999)
     weight_decay: Ratio
@@ -196,6 +211,7 @@ class Train(_Section):
     validate_every: int = Field(ge=1, le=1_000_000)
     checkpoint_every: int = Field(ge=1, le=1_000_000)
     preview_every: int = Field(ge=1, le=1_000_000)
+    tensorboard: bool
 
 
 class Convert(_Section):
@@ -233,6 +249,7 @@ class Params(_Section):
         for name, take in self.takes.items():
             self._check_take(name, take)
         self._check_sizes()
+        self._check_masks()
         return self
 
     def _check_pair(self, name: str, pair: Pair) -> None:
@@ -265,6 +282,17 @@ class Params(_Section):
             )
         if self.train.arch == "original" and self.train.size_px != 64:
             raise ValueError(f"train.size_px: the architecture original needs 64, found {self.train.size_px}")
+
+        n = self.train.devices * self.train.nodes
+        if self.train.batch % n:
+            raise ValueError(f"train.batch: {self.train.batch} cannot be shared evenly by the {n} devices of all nodes")
+
+    def _check_masks(self) -> None:
+        if self.train.arch == "original" and any(phase.losses.mask for phase in self.train.phases):
+            raise ValueError("train.phases: the architecture original makes no mask; set losses.mask to 0")
+        for name, take in self.takes.items():
+            if take.blend.mask == "learned" and not self.train.phases[-1].losses.mask:
+                raise ValueError(f"takes.{name}.blend.mask: learned needs losses.mask above 0 in train's last phase")
 
 
 def read_params(path: Path = PARAMS_FILE) -> Params:

@@ -1,5 +1,11 @@
 """Both identities' augmented sets of a pair -> checkpoint (safetensors), loss curve (CSV), metrics (JSON), previews."""
 
+import os
+
+# Waiting threads sleep, before torch is loaded: those that spin take the cores from whatever else runs, and a step
+# beside other work took ten times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 import hashlib
 import json
 import logging
@@ -7,34 +13,36 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pytorch_lightning import Trainer
+from pytorch_lightning.utilities import rank_zero_only
 
 from errors import TrainingError, one_line_errors
-from models.autoencoder import ROLES, Autoencoder, Role, build_autoencoder
+from models.autoencoder import Autoencoder, build_autoencoder
 from models.batches import FacePairs, Span
-from models.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
+from models.board import Board
+from models.checkpoint import CheckpointInfo, load_checkpoint
+from models.critic import Critic
 from models.ending import Ending
 from models.interruption import noted_interrupts
-from models.keeper import Intervals, Keeper, Watched, write_preview
-from models.losses import dssim, face_mask
+from models.keeper import End, Intervals, Keeper, Places, Watched
+from models.roles import ROLES, Role
 from models.schedule import Schedule
+from models.share import find_share
 from models.state import Progress, find_states, load_state, read_first_step, step_of
-from models.tensors import to_pictures, to_tensor
 from models.training import Recipe, Training
-from models.warp import cut_views
 from stages.params import Phase, Start, Train, pick, read_key, read_params
+from stages.train_results import Results, count_parameters
 from vision.hashing import hash_file
-from vision.packed import view_ratio
-from vision.whole import whole_file, whole_folder
 
 HELD_OUT = 256  # validation faces of each identity that are scored, evenly over all
 SHOWN = 1024  # training faces of each identity that codes are regressed on, evenly over its draws
+_NO_RESULT = {"phases", "validate_every", "checkpoint_every", "preview_every", "tensorboard"}  # of a phase's key
 _FILES = ("train", "train-expressions", "draws", "validation", "validation-expressions")
 
 
@@ -47,8 +55,9 @@ class _Run:
     watched: Watched
     params: Train
     seed: int
-    preview: Path
+    work: Path
     interrupted: threading.Event
+    board: Board | None
 
 
 def train(
@@ -66,22 +75,32 @@ def train(
     """Train phase after phase, going on from the newest state in `work`, and write what is shared.
 
     Raises TrainingError where the loss is not finite, the device or what to start from is missing, or after Ctrl-C,
-    when the state is kept.
+    when the state is kept. Where several processes train (`devices`, `nodes`), the first one writes.
     """
     _set_up_torch(params)
     folders: dict[Role, Path] = {"source": source, "target": target}
     faces = FacePairs(folders, params.batch, seed)
     watched = Watched(faces.pick_held_out(HELD_OUT), faces.pick_drawn(SHOWN))
-    model = build_autoencoder(params.arch, params.size_px, params.width, seed)
+    model = build_autoencoder(params.arch, params.size_px, params.size, seed)
     if params.start is not None:
         _start_from(model, params.start, params)
-    training = Training(model, params.size_px, params.weight_decay)
-    with noted_interrupts() as interrupted:
-        run = _Run(training, faces, watched, params, seed, work / "preview.png", interrupted)
-        print(f"train: {_count_parameters(model):.1f} million parameters; preview: {run.preview}", flush=True)
+    critic = Critic(seed) if any(phase.losses.adversarial > 0 for phase in params.phases) else None
+    training = Training(model, params.size_px, params.weight_decay, critic)
+    if params.compile:
+        model.compile()
+    with noted_interrupts() as interrupted, _opened_board(work, params) as board:
+        run = _Run(training, faces, watched, params, seed, work, interrupted, board)
+        _say(f"{count_parameters(model):.1f} million parameters; preview: {work / 'preview.png'}")
         progress = _train_phases(run, [work / key for key in _phase_keys(folders, params, coverage_ratio, seed)])
-    info = CheckpointInfo(params.arch, params.size_px, params.width, coverage_ratio, crop_px, seed)
-    _write_results(run, progress, info, output, metrics, curve)
+    if find_share().rank > 0:
+        return
+    info = CheckpointInfo(params.arch, params.size_px, params.size, coverage_ratio, crop_px, seed)
+    Results(training, faces, watched, progress, info).write(output, metrics, curve)
+
+
+@rank_zero_only
+def _say(line: str) -> None:
+    print(f"train: {line}", flush=True)
 
 
 def _set_up_torch(params: Train) -> None:
@@ -90,20 +109,34 @@ def _set_up_torch(params: Train) -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # which devices it found, and advertisements
     torch.set_num_threads(params.threads)
     torch.use_deterministic_algorithms(params.device == "cpu")
+    if params.device == "cpu" and params.precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        _say("this CPU has no bfloat16 arithmetic: precision bf16 is several times slower than float32 here")
 
 
 def _start_from(model: Autoencoder, start: Start, params: Train) -> None:
-    """Give the model the encoder and inter of another training's checkpoint. Raises TrainingError, CheckpointError."""
+    """Give the model the shared weights of another training's checkpoint. Raises TrainingError, CheckpointError."""
     path = Path(start.checkpoint)
     if not path.is_file() or hash_file(path) != start.sha256:
         raise TrainingError(f"train.start: {path} is missing, or has another SHA-256; pull it, or change its sha256")
     other = load_checkpoint(path)
     info = other.info
-    if (info.arch, info.size_px, info.width) != (params.arch, params.size_px, params.width):
-        told = f"{info.arch}, {info.size_px} px, width {info.width:g}"
+    if (info.arch, info.size_px, info.size) != (params.arch, params.size_px, params.size):
+        told = f"{info.arch}, {info.size_px} px, {info.size}"
         raise TrainingError(f"train.start: {path} is of another model ({told}); train one of that kind, or from null")
-    model.encoder.load_state_dict(other.model.encoder.state_dict())
-    model.inter.load_state_dict(other.model.inter.state_dict())
+    model.begin_with(other.model)
+
+
+@contextmanager
+def _opened_board(work: Path, params: Train) -> Iterator[Board | None]:
+    """TensorBoard's folder, where it is wanted."""
+    if not params.tensorboard:
+        yield None
+        return
+    board = Board(work / "tensorboard")
+    try:
+        yield board
+    finally:
+        board.close()
 
 
 def _phase_keys(folders: dict[Role, Path], params: Train, coverage_ratio: float, seed: int) -> list[str]:
@@ -111,7 +144,7 @@ def _phase_keys(folders: dict[Role, Path], params: Train, coverage_ratio: float,
 
     So a phase made longer, or one more phase, goes on from what is there; a cosine knows its length from the start.
     """
-    common = params.model_dump(exclude={"phases", "validate_every", "checkpoint_every", "preview_every"})
+    common = params.model_dump(exclude=_NO_RESULT)
     facts: list[object] = [seed, coverage_ratio, common, torch.__version__, np.__version__]
     facts += [hash_file(folders[role] / f"{split}.npy") for role in ROLES for split in _FILES]
     facts += [hash_file(path) for path in _own_code()]
@@ -163,7 +196,7 @@ def _resume(run: _Run, states: list[Path]) -> tuple[int, Progress]:
         for state in find_states(states[index]):
             progress = _try_state(run, state, run.params.phases[index])
             if progress is not None:
-                print(f"train: goes on from step {run.training.step}", flush=True)
+                _say(f"goes on from step {run.training.step}")
                 return index, progress
     return 0, Progress()
 
@@ -202,7 +235,8 @@ def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> Non
     )
     run.faces.span = Span(training.step, end)
     intervals = Intervals(params.validate_every, params.checkpoint_every, params.preview_every)
-    keeper = Keeper(states, run.preview, run.watched, progress, intervals, end, ending, run.interrupted)
+    places = Places(states, run.work)
+    keeper = Keeper(places, run.watched, progress, intervals, End(end, ending, run.interrupted), run.board)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="pytorch_lightning")  # advice on workers and logging
         warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)  # Lightning 2.6, torch's pytree
@@ -212,7 +246,10 @@ def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> Non
 def _make_trainer(params: Train, keeper: Keeper, n_steps: int) -> Trainer:
     return Trainer(
         accelerator=params.device,
-        devices=1,
+        devices=params.devices,
+        num_nodes=params.nodes,
+        strategy="ddp" if params.devices * params.nodes > 1 else "auto",
+        use_distributed_sampler=False,
         precision="bf16-mixed" if params.precision == "bf16" else "32-true",
         max_steps=n_steps,
         callbacks=[keeper],
@@ -221,64 +258,6 @@ def _make_trainer(params: Train, keeper: Keeper, n_steps: int) -> Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-
-
-def _count_parameters(model: Autoencoder) -> float:
-    return sum(parameter.numel() for parameter in model.parameters()) / 1e6
-
-
-def _write_results(
-    run: _Run, progress: Progress, info: CheckpointInfo, output: Path, metrics: Path, curve: Path
-) -> None:
-    training = run.training.to("cpu")
-    scores = training.validate_faces(run.watched.held_out)
-    training.fit_expressions(run.watched.shown)
-    mean_faces = {role: _mean_view(run.faces.train[role].faces, info.size_px) for role in ROLES}
-    with whole_folder(output) as folder:
-        save_checkpoint(folder / "checkpoint.safetensors", Checkpoint(training.averaged, info, mean_faces))
-        write_preview(folder / "previews" / f"step-{training.step:08d}.png", training, run.watched.held_out)
-    floors = {role: _score_mean_face(mean_faces[role], run.watched.held_out[role].faces) for role in ROLES}
-    with whole_file(metrics) as path:
-        path.write_text(_format_metrics(training, scores, floors))
-    with whole_file(curve) as path:
-        path.write_text(_format_log(training, progress, scores))
-    said = (f"{role} {scores[role]:.4f} (mean face {floors[role]:.4f})" for role in ROLES)
-    print("train: held-out DSSIM", ", ".join(said), flush=True)
-
-
-def _format_metrics(training: Training, scores: dict[str, float], floors: dict[Role, float]) -> str:
-    """The figures that evaluate and `dvc metrics` read, as JSON."""
-    figures: dict[str, float] = {"steps": training.step, "parameters_millions": _count_parameters(training.averaged)}
-    figures |= {f"heldout_dssim_{role}": scores[role] for role in ROLES}
-    figures |= {f"floor_heldout_dssim_{role}": floors[role] for role in ROLES}
-    return json.dumps(figures, indent=2) + "\n"
-
-
-def _mean_view(packed: NDArray[np.uint8], size_px: int) -> NDArray[np.uint8]:
-    """The mean of the training faces' views: (S, S, 3)."""
-    total = np.zeros((*packed.shape[1:3], 3), np.float64)
-    for start in range(0, len(packed), 256):
-        total += packed[start : start + 256, ..., :3].sum(0, dtype=np.float64)
-    mean = np.round(total / len(packed)).astype(np.uint8)
-    view: NDArray[np.uint8] = to_pictures(cut_views(to_tensor(mean[None]), view_ratio(), size_px))[0]
-    return view
-
-
-def _score_mean_face(mean_face: NDArray[np.uint8], held_out: NDArray[np.uint8]) -> float:
-    """The mean training face's DSSIM on the held-out faces: what a model that shows one still would get."""
-    views = cut_views(to_tensor(held_out), view_ratio(), mean_face.shape[0])
-    still = to_tensor(mean_face[None]).expand(len(views), -1, -1, -1)
-    return float(dssim(still, views[:, :3], face_mask(views[:, 3:])).mean())
-
-
-def _format_log(training: Training, progress: Progress, scores: dict[str, float]) -> str:
-    """The loss curve as CSV; its last line is the finished training's."""
-    lines = list(progress.log)
-    if training.recent:
-        mean_loss = sum(training.recent) / len(training.recent)
-        lines.append((training.step, mean_loss, scores["source"], scores["target"]))
-    rows = [f"{step},{loss:.6f},{(s + t) / 2:.6f},{s:.6f},{t:.6f}" for step, loss, s, t in lines]
-    return "\n".join(["step,train,validation,validation_source,validation_target", *rows, ""])
 
 
 def main() -> None:

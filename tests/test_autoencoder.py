@@ -10,35 +10,90 @@ from safetensors.torch import save_file
 from errors import CheckpointError
 from models.autoencoder import build_autoencoder
 from models.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
+from models.sizes import SCALES
+from models.table import count_flops, list_rows
 
 
 def faces(n: int, size: int) -> torch.Tensor:
     return torch.rand((n, 3, size, size), generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize(("arch", "size", "width"), [("small", 32, 0.25), ("small", 96, 0.25), ("original", 64, 0.125)])
-def test_pictures_have_the_shape_and_range_of_faces(arch: str, size: int, width: float) -> None:
-    model = build_autoencoder(arch, size, width, seed=1)
+@pytest.mark.parametrize(
+    ("arch", "size", "n_channels"),
+    [("compact", 32, 4), ("compact", 96, 4), ("df", 64, 4), ("liae", 64, 4), ("original", 64, 3)],
+)
+def test_pictures_have_the_shape_and_range_of_faces(arch: str, size: int, n_channels: int) -> None:
+    model = build_autoencoder(arch, size, "tiny", seed=1)
     source, target = model(faces(2, size), faces(3, size))
-    assert source.shape == (2, 3, size, size)
-    assert target.shape == (3, 3, size, size)
-    assert 0 <= source.min() <= source.max() <= 1
+    assert source.shape == (2, n_channels, size, size)
+    assert target.shape == (3, n_channels, size, size)
+    assert model.has_mask == (n_channels == 4)
+    assert 0 <= source.min() < source.max() <= 1
+
+
+@pytest.mark.parametrize("arch", ["compact", "df", "liae"])
+def test_the_roles_share_the_encoder_and_nothing_else_that_would_make_them_alike(arch: str) -> None:
+    model = build_autoencoder(arch, 32, "tiny", seed=1).eval()
+    face = faces(2, 32)
+    assert not torch.equal(model.restore(face, "source"), model.restore(face, "target"))
+    model.decode(model.encoder(face), "source").sum().backward()  # type: ignore[no-untyped-call]
+    learns = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
+    assert not {name for name in learns if ".own.target" in name}
+    assert any(name.startswith("encoder.") for name in learns)
+
+
+def test_liae_decodes_the_source_from_what_both_share_alone() -> None:
+    model = build_autoencoder("liae", 32, "tiny", seed=1).eval()
+    codes = model.encoder(faces(2, 32))
+    changed = torch.cat([codes[:, : codes.shape[1] // 2], torch.zeros_like(codes[:, codes.shape[1] // 2 :])], 1)
+    assert torch.equal(model.decode(codes, "source"), model.decode(changed, "source"))
+    assert not torch.equal(model.decode(codes, "target"), model.decode(changed, "target"))
+
+
+@pytest.mark.parametrize("arch", ["compact", "df", "liae", "original"])
+def test_a_larger_size_has_more_parameters_and_more_work(arch: str) -> None:
+    counts, flops = [], []
+    for size in SCALES:
+        with torch.device("meta"):
+            model = build_autoencoder(arch, 64, size, seed=1)
+            flops.append(count_flops(model, 64))
+        counts.append(sum(p.numel() for p in model.parameters()))
+    assert counts == sorted(set(counts))
+    assert flops == sorted(set(flops))
+
+
+def test_flops_are_those_of_the_layers_counted_by_hand() -> None:
+    with torch.device("meta"):
+        model = build_autoencoder("original", 64, "base", seed=1)
+        found = count_flops(model, 64)
+    encoder = 25 * (32**2 * 3 * 128 + 16**2 * 128 * 256 + 8**2 * 256 * 512 + 4**2 * 512 * 1024) + 16384 * 1024
+    inter = 1024 * 16384 + 9 * 4**2 * 1024 * 2048
+    decoder = 9 * (8**2 * 512 * 1024 + 16**2 * 256 * 512 + 32**2 * 128 * 256) + 25 * 64**2 * 64 * 3
+    assert found == 2 * (encoder + inter + decoder)
+
+
+def test_the_table_names_every_architecture_in_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.table.SECONDS", 0.0)
+    head, *rows = list_rows(["compact"], 32, 1, "float32")
+    assert head.split() == ["arch", "size", "px", "parameters", "GFLOPs/face", "faces/s"]
+    assert [row.split()[:3] for row in rows] == [["compact", size, "32"] for size in SCALES]
+    assert all(float(row.split()[-1]) > 0 for row in rows)
 
 
 def test_the_classic_list_has_its_82_million_parameters() -> None:
     with torch.device("meta"):
-        model = build_autoencoder("original", 64, 1.0, seed=1)
+        model = build_autoencoder("original", 64, "base", seed=1)
     assert sum(p.numel() for p in model.parameters()) / 1e6 == pytest.approx(82.1, abs=0.1)
 
 
 def test_weights_depend_on_the_seed_alone() -> None:
-    first, again, other = (build_autoencoder("small", 32, 0.25, seed) for seed in (1, 1, 2))
+    first, again, other = (build_autoencoder("compact", 32, "tiny", seed) for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
 
 
 def test_each_role_has_a_decoder_of_its_own_behind_one_encoder() -> None:
-    model = build_autoencoder("small", 32, 0.25, seed=1).eval()
+    model = build_autoencoder("compact", 32, "tiny", seed=1).eval()
     face = faces(1, 32)
     source, target = model(face, face)
     assert not torch.equal(source, target)
@@ -46,9 +101,9 @@ def test_each_role_has_a_decoder_of_its_own_behind_one_encoder() -> None:
 
 
 def make_checkpoint() -> Checkpoint:
-    info = CheckpointInfo("small", 32, 0.25, 0.75, 128, 1)
+    info = CheckpointInfo("compact", 32, "tiny", 0.75, 128, 1)
     mean = np.arange(32 * 32 * 3, dtype=np.uint32).astype(np.uint8).reshape(32, 32, 3)
-    model = build_autoencoder("small", 32, 0.25, 1).eval()
+    model = build_autoencoder("compact", 32, "tiny", 1).eval()
     return Checkpoint(model, info, {"source": mean, "target": 255 - mean})
 
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from errors import ClipError, FaceError
-from models.autoencoder import ROLES, build_autoencoder
+from models.autoencoder import build_autoencoder
 from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from models.roles import ROLES
 from stages.convert import convert
 from stages.params import Blend, Convert
 from tests.made_clip import Dots, align_clip, make_clip, make_pictures
@@ -21,7 +22,9 @@ from vision.hashing import hash_picture
 from vision.tables import CONVERSIONS, TRACKS, read_table, write_table
 from vision.video_format import ColorTags
 
-BLEND = Blend(color_transfer="none", erosion_ratio=0.02, feather_ratio=0.04, detail=0.0, carry_ratio=0.5)
+BLEND = Blend(
+    color_transfer="none", erosion_ratio=0.02, feather_ratio=0.04, detail=0.0, carry_ratio=0.5, mask="outline"
+)
 PARAMS = {
     "batch_frames": 3,
     "missing": "pass",
@@ -37,9 +40,9 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("take")
     make_clip(place, "a.mp4", [Dots(SEEN, 20, 10)], n_frames=20)
     align_clip(place)
-    info = CheckpointInfo("small", 32, 0.25, 0.75, 128, 1)
+    info = CheckpointInfo("compact", 32, "tiny", 0.75, 128, 1)
     gray = np.full((32, 32, 3), 128, np.uint8)
-    model = build_autoencoder("small", 32, 0.25, 1)
+    model = build_autoencoder("compact", 32, "tiny", 1)
     checkpoint = Checkpoint(model, info, dict.fromkeys(ROLES, gray))
     save_checkpoint(place / "c.safetensors", checkpoint)
     return place
@@ -103,8 +106,8 @@ def test_the_size_of_batches_does_not_show(take: Path, tmp_path: Path) -> None:
 
 
 def test_the_measured_expression_decides_the_swap(take: Path, tmp_path: Path) -> None:
-    info = CheckpointInfo("small", 32, 0.25, 0.75, 128, 1)
-    model = build_autoencoder("small", 32, 0.25, 1)
+    info = CheckpointInfo("compact", 32, "tiny", 0.75, 128, 1)
+    model = build_autoencoder("compact", 32, "tiny", 1)
     rng = np.random.default_rng(3)
     expressions = rng.normal(0, 1, (64, 6)).astype(np.float32)
     directions = torch.from_numpy(rng.normal(0, 2, (6, model.encoder(torch.zeros(1, 3, 32, 32)).shape[1])))

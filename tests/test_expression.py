@@ -74,7 +74,7 @@ def test_a_coder_learns_what_codes_owe_to_expression(rng: np.random.Generator) -
 
 
 def test_a_swap_exchanges_expressed_codes_and_carries_the_rest_over(rng: np.random.Generator) -> None:
-    model = build_autoencoder("small", 32, 0.25, seed=1).eval()
+    model = build_autoencoder("compact", 32, "tiny", seed=1).eval()
     faces = torch.rand((4, 3, 32, 32), generator=torch.Generator().manual_seed(2))
     expressions = draw_expressions(rng, 4)
     with torch.inference_mode():

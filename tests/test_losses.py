@@ -3,7 +3,19 @@
 import pytest
 import torch
 
-from models.losses import continue_faces, dssim, face_mask, l1, weigh_features
+from models.critic import Critic
+from models.losses import (
+    continue_faces,
+    dssim,
+    face_mask,
+    gradient,
+    l1,
+    mask_error,
+    multi_scale_dssim,
+    weigh_features,
+)
+from models.objective import Comparison
+from models.roles import ROLES
 from vision.packed import FACE, FEATURE
 
 
@@ -15,6 +27,16 @@ def half_mask(n: int = 3) -> torch.Tensor:
     mask = torch.zeros(n, 1, 32, 32)
     mask[..., :16] = 1
     return mask
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(2)
+
+
+def make_face() -> torch.Tensor:
+    """A smooth picture (1, 3, 32, 32) in [0, 1]."""
+    y, x = torch.meshgrid(torch.linspace(0, 3, 32), torch.linspace(0, 3, 32), indexing="ij")
+    return 0.4 + 0.2 * torch.stack([torch.sin(2 * x + y), torch.cos(x * y), torch.sin(3 * y)])[None]
 
 
 @pytest.mark.parametrize("loss", [dssim, l1])
@@ -83,3 +105,58 @@ def test_a_face_goes_on_past_its_mask_in_its_own_colors_not_the_background_s() -
     assert float(weights[..., :16].max()) == 0
     assert float(weights[0, 0, 8, 17]) > 0.1
     assert float(weights[0, 0, 8, 31]) < 1e-3
+
+
+def test_scales_below_the_first_tell_pictures_apart_that_fine_detail_alone_does_not() -> None:
+    face, mask = make_face(), torch.ones(1, 1, 32, 32)
+    assert float(multi_scale_dssim(face, face, mask)) == pytest.approx(0, abs=1e-6)
+    moved, noisy = face.roll(3, 3), (face + 0.1 * torch.randn(face.shape, generator=generator())).clamp(0, 1)
+    fine = float(dssim(noisy, face, mask) / dssim(moved, face, mask))
+    coarse = float(multi_scale_dssim(noisy, face, mask) / multi_scale_dssim(moved, face, mask))
+    assert coarse < 0.8 * fine
+
+
+def test_slopes_count_inside_the_mask_and_a_change_of_light_does_not() -> None:
+    face, mask = make_face(), torch.zeros(1, 1, 32, 32)
+    mask[..., :16] = 1
+    assert float(gradient(face + 0.3, face, mask)) == pytest.approx(0, abs=1e-6)
+    step = face.clone()
+    step[..., 8:] += 0.5
+    assert float(gradient(step, face, mask)) == pytest.approx(0.5 / 15 / 2, rel=1e-4)
+    outside = face.clone()
+    outside[..., 24:] += 0.5
+    assert float(gradient(outside, face, mask)) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_mask_is_scored_over_the_whole_picture() -> None:
+    mask = torch.zeros(2, 1, 8, 8)
+    mask[..., :4] = 1
+    assert mask_error(mask, mask).tolist() == [0, 0]
+    assert mask_error(1 - mask, mask).tolist() == [1, 1]
+    assert mask_error(torch.full_like(mask, 0.5), mask).tolist() == [0.25, 0.25]
+
+
+def test_a_term_of_weight_0_is_not_worked_out_and_the_others_add_up() -> None:
+    face = torch.cat([make_face(), torch.ones(1, 1, 32, 32)], 1)
+    restored = (face * 0.8).clamp(0, 1)
+    comparison = Comparison(restored, face, "source", emphasis=2.0)
+    alone = {name: float(comparison.weigh({name: 1.0}, None)) for name in ("dssim", "l1", "gradient", "mask")}
+    together = comparison.weigh({"dssim": 2.0, "l1": 0.5, "gradient": 1.0, "mask": 3.0, "adversarial": 0.0}, None)
+    wanted = 2 * alone["dssim"] + 0.5 * alone["l1"] + alone["gradient"] + 3 * alone["mask"]
+    assert float(together) == pytest.approx(wanted, rel=1e-5)
+    assert min(alone.values()) > 0
+
+
+def test_a_critic_learns_what_is_restored_and_changes_in_learning_alone() -> None:
+    critic = Critic(seed=1)
+    true = torch.rand(8, 3, 32, 32, generator=generator())
+    restored = torch.nn.functional.avg_pool2d(true, 5, 1, 2).requires_grad_()
+    before = [parameter.clone() for parameter in critic.parameters()]
+    doubt = critic.doubt(restored, "target")
+    doubt.sum().backward()  # type: ignore[no-untyped-call]
+    assert restored.grad is not None
+    assert restored.grad.abs().max() > 0
+    assert all(torch.equal(a, b) for a, b in zip(before, critic.parameters(), strict=True))
+    for _ in range(60):
+        critic.learn({role: (restored.detach(), true) for role in ROLES}, rate=0.002)
+    assert (critic.doubt(restored.detach(), "target") > 2 * critic.doubt(true, "target")).all()

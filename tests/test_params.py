@@ -39,6 +39,15 @@ def _set(path: str, value: object) -> Callable[[Any], None]:
     return change
 
 
+def _end_without_masks(values: Any) -> None:
+    values["takes"]["demo"]["blend"]["mask"] = "learned"
+    values["train"]["phases"][-1]["losses"]["mask"] = 0.0
+
+
+def _end_without_pictures(values: Any) -> None:
+    values["train"]["phases"][-1]["losses"].update(dssim=0.0, ms_dssim=0.0, l1=0.0, gradient=0.0)
+
+
 def _read_error(file: Path) -> str:
     with pytest.raises(ParamsError) as caught:
         read_params(file)
@@ -63,13 +72,13 @@ def test_the_projects_own_params_are_read_as_they_stand() -> None:
         ("train.batch", 2.5, "train.batch: Input should be a valid integer"),
         ("train.batch", True, "train.batch: Input should be a valid integer"),
         ("train.flip", "yes", "train.flip: Input should be a valid boolean (found 'yes')"),
-        ("train.arch", "gan", "train.arch: Input should be 'small' or 'original' (found 'gan')"),
+        ("train.arch", "gan", "train.arch: Input should be 'compact', 'df', 'liae' or 'original' (found 'gan')"),
         ("train.size_px", 50, "train.size_px: must be a multiple of 16 (found 50)"),
         ("seed", -1, "seed: Input should be greater than or equal to 0 (found -1)"),
         ("seed", 2**32, "seed: Input should be less than or equal to 4294967295"),
         ("detect.thresholds", [0.5, 0.5], "detect.thresholds: List should have at least 3 items"),
         ("detect.thresholds.1", 1.5, "detect.thresholds.1: Input should be less than or equal to 1 (found 1.5)"),
-        ("train.width", float("nan"), "train.width: Input should be a finite number"),
+        ("train.emphasis", float("nan"), "train.emphasis: Input should be a finite number"),
         ("identities.ada.faceset", "some", "identities.ada.faceset: must be the word all, or a list of file names"),
         (
             "identities.ada.faceset",
@@ -126,6 +135,16 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
             lambda values: values["train"].update(arch="original", size_px=80),
             "train.size_px: the architecture original needs 64, found 80",
         ),
+        (
+            lambda values: values["train"].update(arch="original", size_px=64),
+            "train.phases: the architecture original makes no mask; set losses.mask to 0",
+        ),
+        (_set("train.devices", 3), "train.batch: 8 cannot be shared evenly by the 3 devices of all nodes"),
+        (
+            _end_without_masks,
+            "takes.demo.blend.mask: learned needs losses.mask above 0 in train's last phase",
+        ),
+        (_end_without_pictures, "train.phases.2.losses: give dssim, ms_dssim, l1 or gradient a weight above 0"),
     ],
 )
 def test_an_unknown_a_missing_or_a_contradicting_key_is_named(
@@ -160,20 +179,20 @@ def test_every_key_that_matches_the_rule_is_a_plain_file_name(key: str) -> None:
     assert not set(key) & set(" ;&|$`'\"\\/\n.")
 
 
-@given(st.floats(0.125, 4, allow_nan=False), st.integers(1, 1024))
-def test_every_value_inside_its_bounds_is_read_back_unchanged(width: float, batch: int) -> None:
+@given(st.floats(1, 20, allow_nan=False), st.integers(1, 1024))
+def test_every_value_inside_its_bounds_is_read_back_unchanged(emphasis: float, batch: int) -> None:
     values = YAML(typ="safe", pure=True).load(TEXT)
-    values["train"] |= {"width": width, "batch": batch}
+    values["train"] |= {"emphasis": emphasis, "batch": batch}
     params = Params.model_validate(values)
-    assert (params.train.width, params.train.batch) == (width, batch)
+    assert (params.train.emphasis, params.train.batch) == (emphasis, batch)
 
 
 def test_a_whole_number_is_a_valid_length_in_seconds_and_1e3_is_a_number(tmp_path: Path) -> None:
-    text = TEXT.replace("width: 1.0 ", "width: 1 ").replace("min_sharpness: 0.0 ", "min_sharpness: 1e3 ")
+    text = TEXT.replace("emphasis: 10.0 ", "emphasis: 10 ").replace("min_sharpness: 0.0 ", "min_sharpness: 1e3 ")
     file = tmp_path / "params.yaml"
     file.write_text(text, encoding="utf-8")
     params = read_params(file)
-    assert params.train.width == 1
+    assert params.train.emphasis == 10
     assert params.sample.min_sharpness == 1000
 
 

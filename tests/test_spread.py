@@ -16,8 +16,9 @@ import pytest
 
 import vision.parts
 from errors import ClipError, FlowError, ParamsError, WorkerError
-from models.autoencoder import ROLES, build_autoencoder
+from models.autoencoder import build_autoencoder
 from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from models.roles import ROLES
 from stages.align import align
 from stages.convert import convert
 from stages.detect import detect
@@ -215,9 +216,9 @@ def test_no_result_tells_the_engine(cluster: str, tmp_path: Path, monkeypatch: p
 
 def _save_checkpoint(path: Path, crop_px: int) -> Path:
     """Of an untrained model."""
-    info = CheckpointInfo("small", 32, 0.25, 0.75, crop_px, 1)
+    info = CheckpointInfo("compact", 32, "tiny", 0.75, crop_px, 1)
     mean_faces = dict.fromkeys(ROLES, np.full((32, 32, 3), 128, np.uint8))
-    save_checkpoint(path, Checkpoint(build_autoencoder("small", 32, 0.25, 1), info, mean_faces))
+    save_checkpoint(path, Checkpoint(build_autoencoder("compact", 32, "tiny", 1), info, mean_faces))
     return path
 
 

@@ -19,13 +19,15 @@ VIEW_RIM = 0.02  # share of the view's side next to its border that is never pas
 class Face:
     """A face to put into a picture: RGB uint8 (S, S, 3), where it lies, the outline (N, 2) to fill in frame pixels.
 
-    `covers` are outlines of what stays in front of it.
+    `covers` are outlines of what stays in front of it; `own_mask`, uint8 (S, S), is how far the picture itself is a
+    face, None where nothing is known of it.
     """
 
     picture: Picture
     frame_to_view: Matrix
     outline: Points
     covers: tuple[Points, ...] = ()
+    own_mask: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,4 +97,6 @@ def _make_mask(
     rim = side * VIEW_RIM
     corners = np.array([[rim, rim], [side - rim, rim], [side - rim, side - rim], [rim, side - rim]]) - 0.5
     mask = np.minimum(inside, draw_mask(transform(to_region, corners), size))
+    if face.own_mask is not None:
+        mask = np.minimum(mask, warp_picture(face.own_mask, to_region, size).astype(np.float32) / 255)
     return soften_mask(mask, blending.erosion_px, blending.feather_px)

@@ -1,0 +1,48 @@
+"""The default: a small residual autoencoder, for quality per minute on two CPU cores.
+
+Input (N, 3, S, S) in [0, 1], S a multiple of 16; output (N, 4, S, S), RGB and the face's mask. Encoder: four strided
+convolutions with a residual block, then a dense code that carries no place of its own; inter: a dense layer back to a
+map; decoder: four pixel-shuffle upscales with residual blocks, the last one for picture and mask at once.
+"""
+
+from itertools import pairwise
+
+from torch import nn
+
+from models.blocks import SLOPE, OwnDecoders, Residual, Sigmoid, Up, downs, initialize
+from models.sizes import Size, scale_channels
+
+CHANNELS = (32, 64, 128, 192)  # at the size base, from the finest level to the coarsest
+N_CODE = 256
+HAS_MASK = True
+
+
+def n_code(size: Size) -> int:
+    """Length of a code, whatever the size."""
+    del size
+    return N_CODE
+
+
+def build_encoder(size_px: int, size: Size) -> nn.Module:
+    """(N, 3, S, S) -> codes (N, N_CODE)."""
+    c = scale_channels(CHANNELS, size)
+    last = size_px // 16
+    return initialize(nn.Sequential(*downs(c), Residual(c[3]), nn.Flatten(), nn.Linear(c[3] * last * last, N_CODE)))
+
+
+def build_decoder(size_px: int, size: Size) -> nn.Module:
+    """Codes (N, N_CODE) of a role -> (N, 4, S, S)."""
+    c = scale_channels(CHANNELS, size)
+    last = size_px // 16
+    inter = nn.Sequential(
+        nn.Linear(N_CODE, c[3] * last * last), nn.Unflatten(1, (c[3], last, last)), nn.LeakyReLU(SLOPE)
+    )
+    return OwnDecoders(initialize(inter), lambda: _build_own(c))
+
+
+def _build_own(c: list[int]) -> nn.Module:
+    """(N, c, S / 16, S / 16) -> (N, 4, S, S)."""
+    ups: list[nn.Module] = []
+    for n_in, n_out in pairwise(c[::-1]):
+        ups += [Up(n_in, n_out), Residual(n_out)]
+    return initialize(nn.Sequential(*ups, nn.Conv2d(c[0], 16, 3, padding=1), nn.PixelShuffle(2), Sigmoid()))

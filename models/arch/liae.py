@@ -1,0 +1,44 @@
+"""The `liae` family of DeepFaceLab's SAEHD: one decoder; what tells the two apart are the inters in front of it.
+
+The source's code goes through inter_AB, which both share, and stands twice; the target's goes through inter_B, its own,
+and inter_AB. A swap gives the target's code to inter_AB alone. Input and output as in `df`; layers: models/saehd.py.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from models import saehd
+from models.roles import Role
+from models.sizes import Size
+
+HAS_MASK = True
+
+
+def n_code(size: Size) -> int:
+    """Length of a code: what inter_AB reads, then what inter_B reads."""
+    return 2 * saehd.inter_code(size)
+
+
+def build_encoder(size_px: int, size: Size) -> nn.Module:
+    """(N, 3, S, S) -> codes (N, n_code)."""
+    return saehd.build_encoder(size_px, size, n_code(size))
+
+
+def build_decoder(size_px: int, size: Size) -> nn.Module:
+    """Codes (N, n_code) of a role -> (N, 4, S, S)."""
+    return _Decoder(size_px, size)
+
+
+class _Decoder(nn.Module):
+    def __init__(self, size_px: int, size: Size) -> None:
+        super().__init__()
+        self.inter_ab = saehd.build_inter(size_px, size)
+        self.own = nn.ModuleDict({"target": saehd.build_inter(size_px, size)})
+        self.shared = saehd.build_pictures(n_code(size), size)
+
+    def forward(self, codes: Tensor, role: Role) -> Tensor:
+        of_ab, of_b = codes.chunk(2, 1)
+        shared = self.inter_ab(of_ab)
+        own = self.own["target"](of_b) if role == "target" else shared
+        pictures: Tensor = self.shared(torch.cat([own, shared], 1))
+        return pictures
