@@ -35,7 +35,7 @@ from vision.whole import whole_file, whole_folder
 
 HELD_OUT = 256  # validation faces of each identity that are scored, evenly over all
 SHOWN = 1024  # training faces of each identity that codes are regressed on, evenly over its draws
-_FILES = ("train", "train-expressions", "draws", "validation", "validation-expressions")
+_FILES = ("train", "train-expressions", "validation", "validation-expressions")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def train(
     """
     _set_up_torch(params)
     folders: dict[Role, Path] = {"source": source, "target": target}
-    faces = FacePairs(folders, params.batch, seed)
+    faces = FacePairs(folders, params.batch, seed, params.balance)
     watched = Watched(faces.pick_held_out(HELD_OUT), faces.pick_drawn(SHOWN))
     model = build_autoencoder(params.arch, params.size_px, params.width, seed)
     if params.start is not None:
