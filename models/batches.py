@@ -14,9 +14,10 @@ from torch.utils.data import DataLoader, IterableDataset
 from models.roles import ROLES, Role
 from models.share import find_share
 from models.tensors import to_tensor
+from vision.balance import count_source_draws, count_target_draws
 from vision.evenly import pick_evenly
 from vision.expression import Expressions
-from vision.packed import open_draws, open_expressions, open_packed
+from vision.packed import open_expressions, open_packed
 
 Batch = dict[str, Tensor | int]
 
@@ -73,20 +74,18 @@ class FaceBatches(IterableDataset[Batch]):
 class FacePairs(LightningDataModule):
     """Both identities' augmented sets: what training and validation read."""
 
-    def __init__(self, folders: dict[Role, Path], batch: int, seed: int) -> None:
+    def __init__(self, folders: dict[Role, Path], batch: int, seed: int, balance: int) -> None:
         super().__init__()
         self.train = {role: _open_sample(folder, "train") for role, folder in folders.items()}
         self.validation = {role: _open_sample(folder, "validation") for role, folder in folders.items()}
-        self._draws = {
-            role: open_draws(folder / "draws.npy", len(self.train[role].faces)) for role, folder in folders.items()
-        }
+        self._draws = _list_draws(self.train["source"].expressions, self.train["target"].expressions, balance)
         self._batch, self._seed = batch, seed
         self.span = Span(0, 0)
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps after which the longer of both lists of draws has been gone through once."""
-        return -(-max(len(draws) for draws in self._draws.values()) // self._batch)
+        """Steps after which as many faces were drawn of each as the larger of both sets has."""
+        return -(-max(len(sample.faces) for sample in self.train.values()) // self._batch)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         faces = {role: sample.faces for role, sample in self.train.items()}
@@ -104,6 +103,14 @@ class FacePairs(LightningDataModule):
 def _open_sample(folder: Path, split: str) -> FaceSample:
     faces = open_packed(folder / f"{split}.npy")
     return FaceSample(faces, open_expressions(folder / f"{split}-expressions.npy", len(faces)))
+
+
+def _list_draws(source: Expressions, target: Expressions, balance: int) -> dict[Role, NDArray[np.int64]]:
+    """The rows of each role's faces that an epoch shows; one that is drawn more often stands there repeatedly."""
+    of_target = count_target_draws(target, balance)
+    of_source = count_source_draws(source, target, of_target, balance)
+    counts: dict[Role, NDArray[np.int64]] = {"source": of_source, "target": of_target}
+    return {role: np.repeat(np.arange(len(draws)), draws) for role, draws in counts.items()}
 
 
 def draw_rows(n: int, batch: int, key: tuple[int, ...], step: int) -> NDArray[np.int64]:

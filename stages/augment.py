@@ -1,5 +1,5 @@
 """An identity's face set -> its train and validation faces with masks: packed uint8 arrays (N, S, S, 4), RGB and mask;
-beside them each face's expression, and draws.npy, the rows of the training faces that an epoch shows.
+beside them each face's expression.
 
 A stored face is the model's view with a margin; geometry (moves, flips, the random warp) is drawn in training.
 """
@@ -22,7 +22,6 @@ from disk import FREE_SOME, find_free, name_disk
 from errors import FaceError, SizeError, one_line_errors
 from stages.params import Augment, read_key, read_params
 from vision.alignment import transform, view_matrix
-from vision.balance import count_draws
 from vision.crops import crop_picture, decode_png
 from vision.expression import EXPRESSION, Expressions
 from vision.faceset import read_faceset
@@ -56,7 +55,6 @@ def augment(faceset: Path, output: Path, params: Augment, seed: int) -> None:
         _fill(arrays, faceset, faces, params, seed)
         for array in arrays.values():
             array.flush()
-        np.save(folder / "draws.npy", list_draws(faces, params))
         for split, variants in (("train", params.variants), ("validation", 1)):
             np.save(folder / f"{split}-expressions.npy", list_expressions(faces, split, variants))
         write_table(faces, folder / "faces.parquet", FACES)
@@ -82,14 +80,6 @@ def split_by_time(records: pd.DataFrame, validation_ratio: float, variants: int)
         records, split, row = pd.concat([records] * 2), np.array(["train", "validation"]), np.zeros(2, np.int64)
     table = records.assign(split=split, row=row)
     return table[[column.name for column in FACES.columns]].reset_index(drop=True)
-
-
-def list_draws(faces: pd.DataFrame, params: Augment) -> NDArray[np.int64]:
-    """The rows of train.npy that an epoch shows; one with a rare opening of eyes or mouth stands there repeatedly."""
-    train = faces[faces["split"] == "train"]
-    draws = count_draws(train[["eye_open", "mouth_open"]].to_numpy(np.float64), params.balance)
-    rows = train["row"].to_numpy()[:, None] + np.arange(params.variants)
-    return np.repeat(rows, draws, axis=0).ravel().astype(np.int64)
 
 
 def list_expressions(faces: pd.DataFrame, split: str, variants: int) -> Expressions:

@@ -149,7 +149,6 @@ class Augment(_Section):
     validation_ratio: float = Field(ge=0.02, le=0.5)
     brightness_ratio: float = Field(ge=0, le=0.5)
     hue_shift: int = Field(ge=0, le=45)
-    balance: int = Field(ge=1, le=50)
     max_gb: float = Field(ge=0.01, le=1000)
 
 
@@ -205,6 +204,7 @@ class Train(_Section):
     ema_decay: float = Field(ge=0, le=0.99999)
     weight_decay: Ratio
     flip: bool
+    balance: int = Field(ge=1, le=20)
     emphasis: float = Field(ge=1, le=20)
     start: Start | None
     phases: list[Phase] = Field(min_length=1, max_length=100)

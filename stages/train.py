@@ -43,7 +43,7 @@ from vision.hashing import hash_file
 HELD_OUT = 256  # validation faces of each identity that are scored, evenly over all
 SHOWN = 1024  # training faces of each identity that codes are regressed on, evenly over its draws
 _NO_RESULT = {"phases", "validate_every", "checkpoint_every", "preview_every", "tensorboard"}  # of a phase's key
-_FILES = ("train", "train-expressions", "draws", "validation", "validation-expressions")
+_FILES = ("train", "train-expressions", "validation", "validation-expressions")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def train(
     """
     _set_up_torch(params)
     folders: dict[Role, Path] = {"source": source, "target": target}
-    faces = FacePairs(folders, params.batch, seed)
+    faces = FacePairs(folders, params.batch, seed, params.balance)
     watched = Watched(faces.pick_held_out(HELD_OUT), faces.pick_drawn(SHOWN))
     model = build_autoencoder(params.arch, params.size_px, params.size, seed)
     if params.start is not None:

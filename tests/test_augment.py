@@ -26,7 +26,6 @@ PARAMS = {
     "validation_ratio": 0.2,
     "brightness_ratio": 0.2,
     "hue_shift": 10,
-    "balance": 4,
     "max_gb": 1.0,
 }
 
@@ -135,16 +134,6 @@ def _augment_one(place: Path, covers: list[np.ndarray]) -> np.ndarray:
     augment(faceset, place / "out", Augment.model_validate(PARAMS), 1)
     mask: np.ndarray = open_packed(place / "out" / "train.npy")[0, ..., 3]
     return mask
-
-
-def test_faces_with_rare_openings_are_drawn_more_often_with_all_their_variants(tmp_path: Path) -> None:
-    rows = [record(frame) for frame in range(20)]
-    rows[3]["eye_open"] = 0.01
-    write_faceset(tmp_path / "faceset", rows)
-    augment(tmp_path / "faceset", tmp_path / "out", Augment.model_validate(PARAMS), 1)
-    draws = np.load(tmp_path / "out" / "draws.npy")
-    n_train = len(open_packed(tmp_path / "out" / "train.npy"))
-    assert np.bincount(draws, minlength=n_train).tolist() == [4 if row // 3 == 3 else 1 for row in range(n_train)]
 
 
 def test_the_seed_decides_the_changes_and_nothing_else_does(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Batches: every face once an epoch, keyed by the step, whatever was read before."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ import torch
 
 from errors import TableError
 from models.batches import FacePairs, Span, draw_rows
-from vision.packed import open_draws, open_packed
+from vision.expression import EXPRESSION
+from vision.packed import open_packed
 
 
 def write_packed(folder: Path, n: int, value: int) -> Path:
@@ -16,7 +18,6 @@ def write_packed(folder: Path, n: int, value: int) -> Path:
     faces = np.full((n, 20, 20, 4), value, np.uint8)
     faces[:, 0, 0, 0] = np.arange(n)
     np.save(folder / "train.npy", faces)
-    np.save(folder / "draws.npy", np.arange(n))
     np.save(folder / "validation.npy", faces[:2])
     for split, n_faces in (("train", n), ("validation", 2)):
         np.save(folder / f"{split}-expressions.npy", np.full((n_faces, 6), value, np.float32))
@@ -32,7 +33,7 @@ def test_an_epoch_shows_every_face_once_and_the_next_in_another_order() -> None:
 
 def test_a_run_that_starts_later_reads_what_the_whole_run_reads(tmp_path: Path) -> None:
     folders = {role: write_packed(tmp_path / role, 7, 9) for role in ("source", "target")}
-    pairs = FacePairs(folders, batch=4, seed=3)  # type: ignore[arg-type]
+    pairs = FacePairs(folders, batch=4, seed=3, balance=1)  # type: ignore[arg-type]
     pairs.span = Span(0, 6)
     whole = list(pairs.train_dataloader())
     pairs.span = Span(4, 6)
@@ -46,39 +47,54 @@ def test_a_run_that_starts_later_reads_what_the_whole_run_reads(tmp_path: Path) 
 
 def test_pictures_come_as_floats_with_channels_first(tmp_path: Path) -> None:
     folders = {role: write_packed(tmp_path / role, 7, 51) for role in ("source", "target")}
-    pairs = FacePairs(folders, batch=4, seed=3)  # type: ignore[arg-type]
+    pairs = FacePairs(folders, batch=4, seed=3, balance=1)  # type: ignore[arg-type]
     pairs.span = Span(0, 1)
     (batch,) = pairs.train_dataloader()
     assert batch["source"].shape == (4, 4, 20, 20)
     assert batch["source"][0, 1, 5, 5] == pytest.approx(0.2)
 
 
-def test_a_face_is_drawn_as_often_as_the_list_of_draws_says(tmp_path: Path) -> None:
-    folders = {role: write_packed(tmp_path / role, 7, 9) for role in ("source", "target")}
-    np.save(folders["source"] / "draws.npy", np.array([2, 2, 2, 5]))
-    pairs = FacePairs(folders, batch=4, seed=3)  # type: ignore[arg-type]
-    pairs.span = Span(0, 2)
-    for batch in pairs.train_dataloader():
-        assert sorted((batch["source"][:, 0, 0, 0] * 255).round().int().tolist()) == [2, 2, 2, 5]
-    assert pairs.steps_per_epoch == 2
+MOUTH = EXPRESSION.index("mouth_open")
+
+
+def write_mouths(folder: Path, mouths: list[float]) -> Path:
+    """Faces whose mouths are open so far; the rest of their expressions is alike."""
+    write_packed(folder, len(mouths), 9)
+    expressions = np.full((len(mouths), 6), 0.3, np.float32)
+    expressions[:, MOUTH] = mouths
+    np.save(folder / "train-expressions.npy", expressions)
+    return folder
+
+
+def shown(batch: dict[str, Any], role: str) -> list[int]:
+    """Which faces a batch shows, by the number in their first corner."""
+    numbers: list[int] = (batch[role][:, 0, 0, 0] * 255).round().int().tolist()
+    return sorted(numbers)
+
+
+def test_an_epoch_shows_a_rare_face_of_the_target_and_what_is_like_it_in_the_source_repeatedly(tmp_path: Path) -> None:
+    target = write_mouths(tmp_path / "target", [0.0] * 9 + [0.5])  # three draws of twelve, by the root of nine
+    source = write_mouths(tmp_path / "source", [0.0] * 15 + [0.5])  # five times as rare as in the target's draws
+    pairs = FacePairs({"source": source, "target": target}, batch=240, seed=3, balance=6)
+    pairs.span = Span(0, 1)
+    (batch,) = pairs.train_dataloader()
+    assert np.bincount(shown(batch, "source")).tolist() == [12] * 15 + [60]
+    assert np.bincount(shown(batch, "target")).tolist() == [20] * 9 + [60]
+
+
+def test_an_epoch_is_as_many_draws_as_the_larger_set_has_faces(tmp_path: Path) -> None:
+    source = write_mouths(tmp_path / "source", [0.0] * 15 + [0.5])
+    target = write_mouths(tmp_path / "target", [0.0] * 10)
+    folders = {"source": source, "target": target}
+    assert FacePairs(folders, batch=5, seed=3, balance=6).steps_per_epoch == 4  # type: ignore[arg-type]
 
 
 def test_what_codes_are_fitted_to_is_drawn_as_training_draws_faces_and_expressions_together(tmp_path: Path) -> None:
-    folders = {role: write_packed(tmp_path / role, 7, 9) for role in ("source", "target")}
-    for folder in folders.values():
-        np.save(folder / "train-expressions.npy", np.arange(7, dtype=np.float32)[:, None].repeat(6, 1))
-    np.save(folders["source"] / "draws.npy", np.array([0, 1, 5, 5, 5, 5]))
-    picked = FacePairs(folders, batch=4, seed=3).pick_drawn(3)  # type: ignore[arg-type]
-    assert picked["source"].faces[:, 0, 0, 0].tolist() == [0, 5, 5]
+    folders = {role: write_mouths(tmp_path / role, [0.0] * 4 + [0.5]) for role in ("source", "target")}
+    picked = FacePairs(folders, batch=4, seed=3, balance=6).pick_drawn(6)  # type: ignore[arg-type]
     for sample in picked.values():
-        assert sample.expressions[:, 0].tolist() == sample.faces[:, 0, 0, 0].tolist()
-
-
-@pytest.mark.parametrize("draws", [np.array([0, 7]), np.array([-1]), np.array([], np.int64), np.array([0.5])])
-def test_draws_that_are_no_rows_of_the_faces_are_refused_by_name(tmp_path: Path, draws: np.ndarray) -> None:
-    np.save(tmp_path / "draws.npy", draws)
-    with pytest.raises(TableError, match=r"draws\.npy.*augment"):
-        open_draws(tmp_path / "draws.npy", 7)
+        assert sample.faces[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4, 4]
+        assert sample.expressions[:, MOUTH].tolist() == [0.0] * 4 + [0.5] * 2
 
 
 def test_what_is_no_packed_face_is_refused_by_name(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ TINY = {
     "ema_decay": 0.9,
     "weight_decay": 0.01,
     "flip": False,
+    "balance": 1,
     "emphasis": 2.0,
     "start": None,
     "phases": [PHASE],
@@ -83,7 +84,6 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
             face[6:34, 6:34, 3] = 255
         (folder / name).mkdir()
         np.save(folder / name / "train.npy", faces[:32])
-        np.save(folder / name / "draws.npy", np.arange(32))
         np.save(folder / name / "validation.npy", faces[34:])
         turns = np.arange(40)[:, None] * [1, 1.7, 0, 0, 0, 0]
         places = np.stack([np.sin(turns[:, 0]), np.cos(turns[:, 1])], 1)
@@ -165,11 +165,12 @@ def test_longer_phases_and_more_phases_go_on_with_the_result_of_an_undisturbed_r
     assert (tmp_path / "grown" / "loss.csv").read_text() == (tmp_path / "once" / "loss.csv").read_text()
 
 
-def test_other_faces_or_another_rate_start_anew(
-    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("change", [{"phases": [PHASE | {"rate": 0.001}]}, {"balance": 3}])
+def test_another_rate_or_balance_starts_anew(
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
 ) -> None:
     run(people, tmp_path / "a")
-    run(people, tmp_path / "a", phases=[PHASE | {"rate": 0.001}])
+    run(people, tmp_path / "a", **change)
     assert "goes on" not in capsys.readouterr().out
 
 

@@ -1,27 +1,95 @@
-"""How often each face is drawn in training, so that a blink or a wide mouth is learnt though a clip shows few."""
+"""How often each face is drawn in training, so that what the target does is learnt though few faces show it.
+
+Expressions are (N, 6), NaN where unknown (vision/expression.py). Draws of an epoch are whole numbers, (N,),
+at least 1.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.expression import EXPRESSION, Expressions, Habit
+
+_POSE = [EXPRESSION.index(name) for name in ("yaw", "pitch")]
 _BINS = 12  # of equal width, over the whole range of a measure
+_ROUNDS = 10  # over all measures
+_FINEST = (2.0, 2.0, 0.01, 0.01, 0.01, 0.01)  # narrowest bin of each: degrees, ratios; below lies what is but noise
+
+Draws = NDArray[np.int64]
+Values = NDArray[np.floating]
 
 
-def count_draws(measures: NDArray[np.floating], most: int) -> NDArray[np.int64]:
-    """Draws of each face in an epoch, 1 to `most`: (N,).
+def count_target_draws(target: Expressions, most: int) -> Draws:
+    """Draws of the target's faces: the square root of how rare a face's bin is beside the fullest one.
 
-    `measures`: (N, K), such as openings of eyes and mouth; NaN where unknown. A face counts by the square root of how
-    rare its bin is beside the fullest one, by the measure in which it is rarest.
+    A face counts by the measure in which it is rarest, at most `most` times; one of which nothing is known counts once.
     """
-    rarity = np.stack([_rarity(column) for column in measures.T])
-    draws: NDArray[np.int64] = np.rint(np.clip(np.sqrt(rarity).max(0), 1, most)).astype(np.int64)
+    factors = [np.sqrt(_measure_rarity(*column)) for column in zip(target.T, _FINEST, strict=True)]
+    return _round(np.clip(np.max(factors, axis=0), 1, most))
+
+
+def count_source_draws(source: Expressions, target: Expressions, target_draws: Draws, most: int) -> Draws:
+    """Draws of the source's faces with which every measure is spread as nearly as may be as in the target's draws.
+
+    A swap asks the source's decoder for the target's expressions, however rare or common they are in the source. The
+    measures are fitted one after the other, again and again (raking: Deming and Stephan 1940). No face is drawn more
+    than `most` times as often, or as rarely, as the median one, which is drawn `most` times.
+    """
+    wanted = _show_as_source(target, source)
+    weights = np.ones(len(source))
+    for _ in range(_ROUNDS):
+        for own, asked, finest in zip(source.T, wanted.T, _FINEST, strict=True):
+            weights *= _measure_need(own, weights, asked, target_draws, finest)
+            weights = np.clip(weights / max(float(np.median(weights)), 1e-6), 1 / most, most)
+    return _round(weights * most)
+
+
+def _round(factors: NDArray[np.float64]) -> Draws:
+    draws: Draws = np.rint(factors).astype(np.int64)
     return draws
 
 
-def _rarity(values: NDArray[np.floating]) -> NDArray[np.float64]:
+def _show_as_source(target: Expressions, source: Expressions) -> Expressions:
+    """The target's expressions with eyes and mouth as the source would hold them; the head's turn as it is."""
+    shown = Habit.of(source).adopt(target, Habit.of(target))
+    shown[:, _POSE] = target[:, _POSE]
+    return shown
+
+
+def _measure_rarity(values: Values, finest: float) -> NDArray[np.float64]:
     """Faces in the fullest bin / faces in the own bin; 1 where unknown."""
     is_known = np.isfinite(values)
     rarity = np.ones(len(values))
     if is_known.any():
-        counts, edges = np.histogram(values[is_known], _BINS)
-        rarity[is_known] = counts.max() / counts[np.digitize(values[is_known], edges[1:-1])]
+        bins = _find_bins(values[is_known], _cut_bins(values[is_known], finest))
+        counts = np.bincount(bins)
+        rarity[is_known] = counts.max() / counts[bins]
     return rarity
+
+
+def _measure_need(
+    own: Values, weights: NDArray[np.float64], asked: Values, draws: Draws, finest: float
+) -> NDArray[np.float64]:
+    """Share of what is asked, by its draws / share of the own, by their weights, in the own bin; 1 where unknown."""
+    is_own, is_asked = np.isfinite(own), np.isfinite(asked)
+    need = np.ones(len(own))
+    if is_own.any() and is_asked.any():
+        own, weights, asked, draws = own[is_own], weights[is_own], asked[is_asked], draws[is_asked]
+        edges = _cut_bins(np.concatenate([own, asked]), finest)
+        nearest = np.clip(asked, own.min(), own.max())  # what lies beyond the own faces falls to the furthest of them
+        bins = _find_bins(own, edges)
+        has = np.bincount(bins, weights, _BINS) / weights.sum()
+        wants = np.bincount(_find_bins(nearest, edges), draws, _BINS) / draws.sum()
+        need[is_own] = wants[bins] / has[bins]
+    return need
+
+
+def _cut_bins(values: Values, finest: float) -> NDArray[np.float64]:
+    """The edges between bins, of which there are as many as may be: none where all values are nearly the same."""
+    low, high = float(values.min()), float(values.max())
+    n_bins = int(np.clip((high - low) / finest, 1, _BINS))
+    return np.linspace(low, high, n_bins + 1)[1:-1]
+
+
+def _find_bins(values: Values, edges: NDArray[np.float64]) -> NDArray[np.int64]:
+    bins: NDArray[np.int64] = np.digitize(values, edges)
+    return bins

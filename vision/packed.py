@@ -43,14 +43,6 @@ def open_expressions(path: Path, n_faces: int) -> Expressions:
     return expressions
 
 
-def open_draws(path: Path, n_faces: int) -> NDArray[np.int64]:
-    """Read the rows of `n_faces` packed faces that an epoch shows: (M,). Raises TableError."""
-    draws: NDArray[np.int64] = _load(path, "list of draws")
-    if draws.dtype != np.int64 or draws.ndim != 1 or not len(draws) or not 0 <= draws.min() <= draws.max() < n_faces:
-        raise TableError(f"{path}: does not list rows of {n_faces} faces; rerun the stage augment")
-    return draws
-
-
 def _load(path: Path, what: str, mmap_mode: Literal["r"] | None = None) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
