@@ -46,7 +46,7 @@ SIZE_PX = 64
 CLASSIC_BATCH = 16
 FEW, MORE = 4, 24  # steps of the classic net; a net that is k times as fast is given k times as many
 NEVER = 1_000_000
-CLASSIC = {"arch": "original", "width": 1.0}
+CLASSIC = {"arch": "original", "size": "base"}
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,7 @@ class Runs:
                 output=root / "out",
                 metrics=root / "metrics.json",
                 curve=root / "loss.csv",
+                strip=root / "strip.png",
                 work=root / "work",
                 params=params,
                 coverage_ratio=self._params.augment.coverage_ratio,

@@ -41,7 +41,7 @@ def _make_row(file: str, metric: str, old: float | None, new: float | None) -> d
 
 
 def _find_pictures(stage: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Faces of an alignment, a pair's coverage, a training's preview, an evaluation's sheet; each with its name."""
+    """Faces of an alignment, a pair's coverage, a training's strip, an evaluation's sheet; each with its name."""
     name, _, key = stage.partition("@")
     if name == "align":
         from flows.face_sheet import draw_face_sheet  # noqa: PLC0415 (pandas takes its time, and most runs need none)
@@ -50,10 +50,11 @@ def _find_pictures(stage: str) -> Iterator[tuple[str, np.ndarray]]:
         yield from [("faces", faces)] if faces is not None else []
     files = {
         "compare": f"data/compare/{key}/coverage.png",
-        "train": f"data/train/{key}/previews/*.png",
+        "train": f"plots/train/{key}/strip.png",
         "evaluate": f"data/evaluate/{key}/sheet.png",
     }
-    for path in sorted(Path().glob(files[name]))[-1:] if name in files else []:
+    path = Path(files.get(name, ""))
+    if path.is_file():
         yield path.stem, decode_png(path.read_bytes())
 
 

@@ -22,7 +22,7 @@ MAX_NAME = 120  # characters; it becomes the name of a file in .git
 
 @dataclass(frozen=True)
 class Combination:
-    """One of the grid's: the settings as DVC takes them (`train.width=0.5`), and the name that they give it."""
+    """One of the grid's: the settings as DVC takes them (`train.size=tiny`), and the name that they give it."""
 
     settings: tuple[str, ...]
 
@@ -38,7 +38,7 @@ def read_grid(words: list[str]) -> list[Combination]:
     """Every combination of the params in `words`, each `name=value,value`. Raises FlowError where one cannot be run."""
     names = [word.partition("=")[0] for word in words]
     if not names:
-        raise FlowError("no param to vary; name one with its values, such as train.width=0.5,1.0")
+        raise FlowError("no param to vary; name one with its values, such as train.size=tiny,small")
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise FlowError(f"{twice} is given twice; give all its values at once: {twice}=V1,V2")

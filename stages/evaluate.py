@@ -51,6 +51,7 @@ class TakeFiles:
     coverage: Path
     previews: Path
     loss: Path
+    strip: Path
     train_metrics: Path
     swap: Path
     conversions: Path
@@ -68,6 +69,7 @@ class TakeFiles:
             coverage=Path(f"data/compare/{pair}"),
             previews=trained / "previews",
             loss=Path(f"plots/train/{pair}/loss.csv"),
+            strip=Path(f"plots/train/{pair}/strip.png"),
             train_metrics=Path(f"metrics/train/{pair}.json"),
             swap=Path(f"data/convert/{take}.mp4"),
             conversions=Path(f"data/convert/{take}.parquet"),
@@ -261,7 +263,7 @@ def _show_coverage(folder: Path) -> Figure:
 
 
 def _draw_training(files: TakeFiles) -> Iterator[Figure]:
-    """The loss curve and the last preview, as far as training left them."""
+    """The loss curve, the last preview and the strip of all, as far as training left them."""
     if files.loss.exists():
         loss = pd.read_csv(files.loss)
         # Validation is measured at few steps: without the empty ones its points are joined.
@@ -273,6 +275,11 @@ def _draw_training(files: TakeFiles) -> Iterator[Figure]:
     if previews:
         caption = "In threes: faces that it never saw, the same restored, and the same decoded as the other person."
         yield Figure("preview", "What the model makes", caption, previews[-1].read_bytes())
+    if files.strip.exists():
+        caption = (
+            "Faces of the target that training never saw, and below them what the swap made of them in the meantime."
+        )
+        yield Figure("strip", "How the swap came about", caption, files.strip.read_bytes())
 
 
 def _write_report(folder: Path, report: Report) -> None:

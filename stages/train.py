@@ -1,4 +1,4 @@
-"""Both identities' augmented sets of a pair -> checkpoint (safetensors), loss curve (CSV), metrics (JSON), previews."""
+"""Both identities' augmented sets of a pair -> checkpoint (safetensors), curve (CSV), metrics (JSON), previews (PNG)."""
 
 import os
 
@@ -66,6 +66,7 @@ def train(
     output: Path,
     metrics: Path,
     curve: Path,
+    strip: Path,
     work: Path,
     params: Train,
     coverage_ratio: float,
@@ -95,7 +96,7 @@ def train(
     if find_share().rank > 0:
         return
     info = CheckpointInfo(params.arch, params.size_px, params.size, coverage_ratio, crop_px, seed)
-    Results(training, faces, watched, progress, info).write(output, metrics, curve)
+    Results(training, faces, watched, progress, info).write(output, metrics, curve, strip)
 
 
 @rank_zero_only
@@ -271,6 +272,7 @@ def main() -> None:
             output=Path(f"data/train/{key}"),
             metrics=Path(f"metrics/train/{key}.json"),
             curve=Path(f"plots/train/{key}/loss.csv"),
+            strip=Path(f"plots/train/{key}/strip.png"),
             work=Path(f".work/train@{key}"),
             params=params.train,
             coverage_ratio=params.augment.coverage_ratio,

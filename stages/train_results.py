@@ -1,4 +1,4 @@
-"""What a finished training writes: checkpoint, previews, metrics (JSON) and loss curve (CSV)."""
+"""What a finished training writes: checkpoint, preview, metrics (JSON), loss curve (CSV) and strip (PNG)."""
 
 import json
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Results:
     progress: Progress
     info: CheckpointInfo
 
-    def write(self, output: Path, metrics: Path, curve: Path) -> None:
+    def write(self, output: Path, metrics: Path, curve: Path, strip: Path) -> None:
         """Write all of it, each whole or not at all, and say how the held-out faces are restored."""
         training = self.training.to("cpu")
         scores = training.validate_faces(self.watched.held_out)
@@ -39,7 +39,9 @@ class Results:
         means = {role: _mean_view(self.faces.train[role].faces, self.info.size_px) for role in ROLES}
         with whole_folder(output) as folder:
             save_checkpoint(folder / "checkpoint.safetensors", Checkpoint(training.averaged, self.info, means))
-            self._write_previews(folder / "previews")
+            preview = folder / "previews" / f"step-{training.step:08d}.png"
+            write_preview(preview, training, self.watched.held_out)
+        self._write_strip(strip)
         floors = {role: _score_mean_face(means[role], self.watched.held_out[role].faces) for role in ROLES}
         with whole_file(metrics) as path:
             path.write_text(_format_metrics(training, scores, floors))
@@ -48,12 +50,11 @@ class Results:
         said = (f"{role} {scores[role]:.4f} (mean face {floors[role]:.4f})" for role in ROLES)
         print("train: held-out DSSIM", ", ".join(said), flush=True)
 
-    def _write_previews(self, folder: Path) -> None:
+    def _write_strip(self, path: Path) -> None:
         training, strip = self.training, self.progress.strip
-        write_preview(folder / f"step-{training.step:08d}.png", training, self.watched.held_out)
         if not strip.rows or strip.rows[-1][0] != training.step:
             add_to_strip(strip, training, self.watched.held_out["target"])
-        write_strip(folder / "strip.png", strip, training, self.watched)
+        write_strip(path, strip, training, self.watched)
 
     def _format_log(self, scores: dict[str, float]) -> str:
         """The loss curve as CSV; its last line is the finished training's."""

@@ -38,7 +38,7 @@ def _make_small(values: Any) -> None:
     values["align"]["crop_px"] = 128
     values["augment"].update(face_px=64, variants=1)
     values["train"].update(
-        size_px=64, width=0.25, batch=4, threads=1, validate_every=6, checkpoint_every=6, preview_every=6
+        size_px=64, size="tiny", batch=4, threads=1, validate_every=6, checkpoint_every=6, preview_every=6
     )
     values["train"]["phases"] = [{**values["train"]["phases"][0], "steps": 12, "warmup": 2}]
     values["identities"]["ada"]["faceset"] = ["take1.mp4"]

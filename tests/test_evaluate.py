@@ -187,6 +187,7 @@ def case(made_take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         coverage=folder / "compare",
         previews=folder / "previews",
         loss=folder / "loss.csv",
+        strip=folder / "strip.png",
         train_metrics=folder / "train.json",
         swap=folder / "swap.mp4",
         conversions=folder / "conversions.parquet",

@@ -192,6 +192,7 @@ def test_no_result_tells_the_engine(cluster: str, tmp_path: Path, monkeypatch: p
             coverage=_write_coverage(tmp_path / "compare"),
             previews=tmp_path,
             loss=tmp_path / "none.csv",
+            strip=tmp_path / "none.png",
             train_metrics=held_out,
             swap=video,
             conversions=record,

@@ -140,7 +140,7 @@ def test_a_grid_is_every_combination_with_values_as_dvc_reads_them(monkeypatch: 
 
 
 def test_a_name_tells_the_values_and_git_takes_it() -> None:
-    assert Combination(("train.width=0.5", "seed=2")).name == "train.width=0.5,seed=2"
+    assert Combination(("train.size=tiny", "seed=2")).name == "train.size=tiny,seed=2"
     long = [Combination((f"takes.a.clip={'x' * 300}{end}",)).name for end in "ab"]
     assert long[0] != long[1]
     assert max(map(len, long)) < 200
@@ -149,7 +149,7 @@ def test_a_name_tells_the_values_and_git_takes_it() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], r"no param to vary; name one with its values, such as train\.width=0\.5,1\.0"),
+        ([], r"no param to vary; name one with its values, such as train\.size=tiny,small"),
         (["convert.size=1"], r"convert\.size=1: .*'convert\.size'; params\.yaml has the names and ranges"),
         (["convert.crf=16,99"], r"convert\.crf=99: convert\.crf: .* less than or equal to 40 \(found 99\)"),
         (["train.size_px=96,128"], r"train\.size_px=128: train\.size_px: 128 is more than augment\.face_px, 96"),

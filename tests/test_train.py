@@ -107,6 +107,7 @@ def train_in(people: Path, place: Path, **changes: Any) -> None:
         output=place / "out",
         metrics=place / "metrics.json",
         curve=place / "loss.csv",
+        strip=place / "strip.png",
         work=place / "work",
         params=Train.model_validate(TINY | changes),
         coverage_ratio=0.75,
@@ -288,7 +289,7 @@ def test_the_strip_grows_by_a_row_a_preview_and_is_the_same_after_a_resume(peopl
     run(people, tmp_path / "grown")
     run(people, tmp_path / "grown", phases=[PHASE | {"steps": 21}])
     run(people, tmp_path / "once", phases=[PHASE | {"steps": 21}])
-    grown, once = (tmp_path / name / "out/previews/strip.png" for name in ("grown", "once"))
+    grown, once = (tmp_path / name / "strip.png" for name in ("grown", "once"))
     assert grown.read_bytes() == once.read_bytes()
     n_rows = 1 + 3 + 1  # the faces, steps 6, 12 and 18, the last one
     assert decode_png(once.read_bytes()).shape[0] == 30 + n_rows * (32 + 6)
