@@ -1,4 +1,4 @@
-"""Both identities' augmented sets of a pair -> checkpoint (safetensors), curve (CSV), metrics (JSON), previews (PNG)."""
+"""Both identities' sets of a pair -> checkpoint (safetensors), curve (CSV), metrics (JSON), pictures (PNG)."""
 
 import os
 
