@@ -39,7 +39,7 @@ from models.warp import cut_views
 from stages.augment import augment
 from stages.params import Params, Train, read_params
 from stages.train import train
-from vision.packed import open_packed, view_ratio
+from vision.packed import open_expressions, open_packed, view_ratio
 
 N_FRAMES = 600
 SIZE_PX = 64
@@ -109,13 +109,15 @@ class Runs:
                 metrics=root / "metrics.json",
                 curve=root / "loss.csv",
                 strip=root / "strip.png",
+                state=root / "state",
                 work=root / "work",
                 params=params,
                 coverage_ratio=self._params.augment.coverage_ratio,
                 crop_px=self._params.align.crop_px,
                 seed=self._params.seed,
             )
-        shutil.rmtree(root / "work")
+        for folder in ("work", "state"):
+            shutil.rmtree(root / folder)
         return root / "out/checkpoint.safetensors"
 
     def time(self, params: Train, n_steps: int) -> float:
@@ -129,9 +131,10 @@ class Runs:
         loaded = load_checkpoint(checkpoint)
         stored = to_tensor(open_packed(self._sets[role] / "validation.npy"))
         views = cut_views(stored, view_ratio(), loaded.info.size_px)
+        expressions = open_expressions(self._sets[role] / "validation-expressions.npy", len(stored))
         faces, masks = views[:, :3], face_mask(views[:, 3:])
         with torch.inference_mode():
-            restored = torch.cat([loaded.model.restore(part, role) for part in torch.split(faces, 32)])
+            restored = loaded.model.restore(faces, expressions, role)[:, :3]
         still = to_tensor(loaded.mean_faces[role][None]).expand_as(faces)
         means = (float(f(pictures, faces, masks).mean()) for pictures in (restored, still) for f in (l1, dssim))
         return Score(*means)

@@ -12,6 +12,7 @@ from functools import partial
 
 from disk import list_places, tell_full_disk, tells_full_disk
 from errors import FlowError
+from flows.carried_states import carry_states
 from flows.environment import describe_checkout
 from flows.graph import Footprint
 from flows.guard import start_guarded
@@ -57,6 +58,7 @@ class StageProcesses:
 
     def run(self, stage: str, tell: Callable[[str], None], way: Way) -> Outcome:
         """Bring one stage up to date; each line of interest goes to `tell`. Raises StageError, StageTimeoutError."""
+        carry_states(stage)
         is_pulled = way.pull or bool(way.place)
         options = ["--force"] * (way.force and not way.place) + ["--pull", "--allow-missing"] * is_pulled
         words = ["--wait-for-lock", "repro", "--single-item", *options, stage]

@@ -4,12 +4,15 @@ does to the code.
 A swap that decodes the target's code as it is trusts that the encoder means the same by both people's faces. It does
 not always: brows raised by the one may be coded as lids lowered by the other. So of each role's code the part is known
 that follows from the measured expression (vision/expression.py), and a swap exchanges the target's for the source's.
+Where the architecture says so, its decoders are also told the measured expression beside the code.
 
 An architecture is a module of `models/arch/` with `build_encoder(size_px, size)`, `build_decoder`, whose module takes
-codes and a role and keeps under `own` what belongs to one role, `n_code(size)` and `HAS_MASK`. It is imported by name
-when it is needed, so that a new one changes nothing for the others.
+codes and a role and keeps under `own` what belongs to one role, `n_code(size)`, `HAS_MASK` and `IS_TOLD`, whether its
+decoder takes features of the expression after the code. It is imported by name when it is needed, so that a new one
+changes nothing for the others.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import cast
 
@@ -32,6 +35,7 @@ class Autoencoder(nn.Module):
         super().__init__()
         module = import_module(f"models.arch.{arch}")
         self.has_mask: bool = module.HAS_MASK
+        self.is_told: bool = module.IS_TOLD
         self.encoder: nn.Module = module.build_encoder(size_px, size)
         self.decoder: nn.Module = module.build_decoder(size_px, size)
         self.coders = nn.ModuleDict({role: ExpressionCoder(module.n_code(size)) for role in ROLES})
@@ -40,17 +44,19 @@ class Autoencoder(nn.Module):
         """What a role's code is by its expression."""
         return cast(ExpressionCoder, self.coders[role])
 
-    def forward(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Both identities' reconstructions; the encoder sees them in one call."""
-        codes = self.encoder(torch.cat([source, target]))
-        return self.decode(codes[: len(source)], "source"), self.decode(codes[len(source) :], "target")
+    def forward(self, faces: Mapping[Role, Tensor], features: Mapping[Role, Tensor]) -> dict[Role, Tensor]:
+        """Both identities' reconstructions; the encoder sees them in one call. `features`: of `ExpressionCoder`."""
+        codes = self.encoder(torch.cat([faces[role] for role in ROLES])).split([len(faces[role]) for role in ROLES])
+        return {role: self.decode(code, features[role], role) for role, code in zip(ROLES, codes, strict=True)}
 
-    def decode(self, codes: Tensor, role: Role) -> Tensor:
-        return cast(Tensor, self.decoder(codes, role))
+    def decode(self, codes: Tensor, features: Tensor, role: Role) -> Tensor:
+        """Pictures of codes (N, n_code), with features (N, N_FEATURES) of the role's expression."""
+        read = torch.cat([codes, features.to(codes.dtype)], 1) if self.is_told else codes
+        return cast(Tensor, self.decoder(read, role))
 
-    def restore(self, faces: Tensor, role: Role) -> Tensor:
-        """Faces of the role's own identity, restored."""
-        return self.decode(self.encoder(faces), role)
+    def restore(self, faces: Tensor, expressions: Expressions, role: Role) -> Tensor:
+        """Faces of the role's own identity, with these expressions (N, 6), restored."""
+        return self.decode(self.encoder(faces), self.coder(role).describe(expressions), role)
 
     def swap(self, faces: Tensor, expressions: Expressions, role: Role, carry_ratio: float) -> Tensor:
         """Faces of the other identity, as the one in `role` would look with that expression.
@@ -61,11 +67,11 @@ class Autoencoder(nn.Module):
         other = ROLES[1 - ROLES.index(role)]
         codes = self.encoder(faces)
         known = is_known(expressions)
+        adopted = self.coder(role).habit.adopt(expressions, self.coder(other).habit)
         if known.any() and self.coder(role).is_fitted and self.coder(other).is_fitted:
             shown = self.coder(other)(expressions[known])
-            adopted = self.coder(role).habit.adopt(expressions[known], self.coder(other).habit)
-            codes[known] = self.coder(role)(adopted) + carry_ratio * (codes[known] - shown)
-        return self.decode(codes, role)
+            codes[known] = self.coder(role)(adopted[known]) + carry_ratio * (codes[known] - shown)
+        return self.decode(codes, self.coder(role).describe(adopted), role)
 
     def begin_with(self, other: "Autoencoder") -> None:
         """Take over all of another training's weights that belong to no role: encoder, inter, a shared decoder."""

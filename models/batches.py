@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
@@ -19,7 +20,8 @@ from vision.evenly import pick_evenly
 from vision.expression import Expressions
 from vision.packed import open_expressions, open_packed
 
-Batch = dict[str, Tensor | int]
+Batch = dict[str, Tensor | int]  # keys: step, the roles, and the roles with EXPRESSIONS
+EXPRESSIONS = " expressions"
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,20 @@ class FaceSample:
 
 
 class FaceBatches(IterableDataset[Batch]):
-    """For each step of a span: `step`, and for each role uint8 faces as float (batch, 4, S, S), RGB and mask.
+    """For each step of a span: `step`, and of each role faces as float (batch, 4, S, S), RGB and mask, and expressions.
 
     Where several processes train together, each gets its share of the batch.
     """
 
     def __init__(
         self,
-        faces: dict[Role, NDArray[np.uint8]],
+        samples: dict[Role, FaceSample],
         draws: dict[Role, NDArray[np.int64]],
         batch: int,
         seed: int,
         span: Span,
     ) -> None:
-        self._faces, self._draws, self._batch, self._seed, self._span = faces, draws, batch, seed, span
+        self._samples, self._draws, self._batch, self._seed, self._span = samples, draws, batch, seed, span
 
     def __iter__(self) -> Iterator[Batch]:
         share = find_share()
@@ -64,7 +66,8 @@ class FaceBatches(IterableDataset[Batch]):
             for role in ROLES:
                 draws = self._draws[role]
                 chosen = draws[draw_rows(len(draws), self._batch, (self._seed, ROLES.index(role)), step)]
-                batch[role] = to_tensor(self._faces[role][share.take(chosen)])
+                drawn = self._samples[role].take(share.take(chosen))
+                batch[role], batch[role + EXPRESSIONS] = to_tensor(drawn.faces), torch.from_numpy(drawn.expressions)
             yield batch
 
     def __len__(self) -> int:
@@ -88,8 +91,7 @@ class FacePairs(LightningDataModule):
         return -(-max(len(sample.faces) for sample in self.train.values()) // self._batch)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        faces = {role: sample.faces for role, sample in self.train.items()}
-        return DataLoader(FaceBatches(faces, self._draws, self._batch, self._seed, self.span), batch_size=None)
+        return DataLoader(FaceBatches(self.train, self._draws, self._batch, self._seed, self.span), batch_size=None)
 
     def pick_drawn(self, n: int) -> dict[Role, FaceSample]:
         """Up to n faces of each role, evenly over its list of draws: rare expressions count as they do in training."""

@@ -1,4 +1,4 @@
-"""What of an identity's code is expression: a regression of codes on measured expressions."""
+"""Measured expressions as nets read them, and what of an identity's code follows from them, by regression."""
 
 from itertools import combinations_with_replacement
 
@@ -10,16 +10,19 @@ from torch import Tensor, nn
 from vision.expression import EXPRESSION, Expressions, Habit, is_known
 
 _PAIRS = tuple(combinations_with_replacement(range(len(EXPRESSION)), 2))
+N_FEATURES = 1 + len(EXPRESSION) + len(_PAIRS)
 _RIDGE = 0.05  # penalty of a weight, for features of about unit size
+_SCALES = np.repeat([1.0, 0.5, 0.25], [1, len(EXPRESSION), len(_PAIRS)]).astype(np.float32)  # of what a decoder is told
 _FURTHEST = 5.0  # standardized measure beyond which it counts no more: a person's own range ends at 2 to 4
 
 
 class ExpressionCoder(nn.Module):
     """Expressions (N, 6) of one identity -> codes (N, n_code): their second-order polynomial, fitted by `fit`.
 
-    Nothing is known of an expression as long as nothing was fitted. Ridge regression (Hoerl and Kennard 1970) leads
-    back to the mean code where an expression lies beyond what was shown, which a net does not; far beyond, the
-    polynomial would run away, and stays where it is.
+    An expression counts by how far it is from the person's usual one, as a share of their range (`learn_habit`): so a
+    half-closed eye is told alike of two people. Ridge regression (Hoerl and Kennard 1970) leads back to the mean code
+    where an expression lies beyond what was shown, which a net does not; far beyond, the polynomial would run away, and
+    stays where it is.
     """
 
     _habit: Tensor
@@ -28,7 +31,7 @@ class ExpressionCoder(nn.Module):
     def __init__(self, n_code: int) -> None:
         super().__init__()
         self.register_buffer("_habit", torch.zeros(3, len(EXPRESSION)))
-        self.register_buffer("_weights", torch.zeros(1 + len(EXPRESSION) + len(_PAIRS), n_code))
+        self.register_buffer("_weights", torch.zeros(N_FEATURES, n_code))
 
     @property
     def habit(self) -> Habit:
@@ -37,14 +40,24 @@ class ExpressionCoder(nn.Module):
 
     @property
     def is_fitted(self) -> bool:
-        return bool((self._habit[2] > self._habit[1]).any())
+        return bool((self._weights != 0).any())
 
-    def fit(self, expressions: Expressions, codes: Tensor) -> None:
-        """Learn from faces' expressions (N, 6), unknown ones left out, and codes (N, n_code)."""
-        chosen = is_known(expressions)
+    def learn_habit(self, expressions: Expressions) -> None:
+        """Learn how the identity's expressions lie from those of its faces (N, 6), unknown ones left out."""
         habit = Habit.of(expressions)
         self._habit.copy_(torch.from_numpy(np.stack([habit.neutral, habit.low, habit.high])))
-        features = _expand(expressions[chosen], habit)
+
+    def describe(self, expressions: Expressions) -> Tensor:
+        """What a decoder is told of expressions (N, 6): (N, N_FEATURES) of about unit size, 0 where unknown."""
+        features = np.zeros((len(expressions), N_FEATURES), np.float32)
+        known = is_known(expressions)
+        features[known] = _expand(expressions[known], self.habit) * _SCALES
+        return torch.from_numpy(features).to(self._weights.device)
+
+    def fit(self, expressions: Expressions, codes: Tensor) -> None:
+        """Learn from faces' expressions (N, 6), unknown ones left out, and codes (N, n_code); the habit is known."""
+        chosen = is_known(expressions)
+        features = _expand(expressions[chosen], self.habit)
         penalty = _RIDGE * len(features) * np.diag([0.0] + [1.0] * (features.shape[1] - 1))
         wanted = features.T @ codes.cpu().numpy()[chosen].astype(np.float64)
         weights = np.linalg.lstsq(features.T @ features + penalty, wanted, rcond=None)[0]

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from models.board import Board
 from models.ending import Ending
 from models.pace import Pace
 from models.preview import draw_preview, draw_swaps
-from models.roles import Role
+from models.roles import ROLES, Role
 from models.state import Progress, save_state
 from models.strip import Strip
 from models.training import Training
@@ -86,7 +87,7 @@ class Keeper(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: Batch, batch_idx: int) -> None:
         del module, batch_idx
-        n_own = sum(len(faces) for faces in batch.values() if isinstance(faces, Tensor))
+        n_own = sum(len(cast(Tensor, batch[role])) for role in ROLES)
         self._pace.enter(n_own * trainer.world_size)
 
     def on_train_batch_end(

@@ -46,5 +46,9 @@ def _draw_rows(
     shown = sample.take(pick_evenly(len(sample.faces), COLUMNS))
     device = next(model.parameters()).device
     faces = cut_views(to_tensor(shown.faces, device), view_ratio(), size_px)[:, :3]
-    sheets = (faces, model.restore(faces, role), model.swap(faces, shown.expressions, other, CARRY_RATIO))
+    sheets = (
+        faces,
+        model.restore(faces, shown.expressions, role),
+        model.swap(faces, shown.expressions, other, CARRY_RATIO),
+    )
     return [np.concatenate(list(to_pictures(pictures[:, :3])), axis=1) for pictures in sheets]

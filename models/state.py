@@ -1,5 +1,6 @@
 """Resumable states of a training: written whole, the newest good one loaded."""
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
@@ -33,7 +34,7 @@ def save_state(folder: Path, training: Training, progress: Progress) -> None:
 
     Others may be of later steps, where a phase was made shorter or they are damaged: they never displace this one.
     """
-    path = folder / f"step-{training.step:08d}.pt"
+    path = state_file(folder, training.step)
     state = {
         "step": training.step,
         "recent": training.recent,
@@ -48,12 +49,25 @@ def save_state(folder: Path, training: Training, progress: Progress) -> None:
     if training.critic is not None:
         state |= {"critic": training.critic.state_dict(), "critic_optimizer": training.critic.optimizer.state_dict()}
     with whole_file(path) as partial:
-        torch.save(state, partial)
+        with partial.open("wb") as file:  # into a path's archive torch would write the path's name
+            torch.save(state, file)
         with whole_file(_digest_file(path)) as beside:
             beside.write_text(hash_file(partial))
     for old in [other for other in find_states(folder) if other != path][KEPT - 1 :]:
         old.unlink()
         _digest_file(old).unlink(missing_ok=True)
+
+
+def copy_state(state: Path, folder: Path) -> None:
+    """Copy a state and its digest to a folder, which is made."""
+    folder.mkdir(parents=True)
+    for file in (state, _digest_file(state)):
+        shutil.copyfile(file, folder / file.name)
+
+
+def state_file(folder: Path, step: int) -> Path:
+    """Where the state of a step lies in a folder."""
+    return folder / f"step-{step:08d}.pt"
 
 
 def load_state(path: Path, training: Training) -> Progress:

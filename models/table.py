@@ -11,14 +11,16 @@ import time
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from models.autoencoder import Autoencoder, build_autoencoder
+from models.batches import EXPRESSIONS, Batch
+from models.expression import N_FEATURES
 from models.roles import ROLES
 from models.schedule import Schedule
 from models.sizes import SCALES, Size
 from models.training import Recipe, Training
+from vision.expression import EXPRESSION
 from vision.packed import stored_px
 
 ARCHS = ("compact", "df", "liae", "original")
@@ -37,7 +39,7 @@ RECIPE = Recipe(
 def count_flops(model: Autoencoder, size_px: int) -> int:
     """FLOPs of one face through the encoder and one decoder."""
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        model.restore(torch.zeros(1, 3, size_px, size_px), "source")
+        model.decode(model.encoder(torch.zeros(1, 3, size_px, size_px)), torch.zeros(1, N_FEATURES), "source")
     return int(counter.get_total_flops())
 
 
@@ -45,7 +47,8 @@ def measure_speed(training: Training, batch: int, precision: str) -> float:
     """Faces a second of the training step, of both identities."""
     training.recipe = RECIPE
     side = stored_px(training.size_px)
-    faces: dict[str, Tensor | int] = {role: torch.rand(batch, 4, side, side) for role in ROLES}
+    faces: Batch = {role: torch.rand(batch, 4, side, side) for role in ROLES}
+    faces |= {role + EXPRESSIONS: torch.zeros(batch, len(EXPRESSION)) for role in ROLES}
     _make_step(training, faces, precision)
     n_steps, began = 0, time.perf_counter()
     while n_steps < 2 or time.perf_counter() - began < SECONDS:
@@ -54,7 +57,7 @@ def measure_speed(training: Training, batch: int, precision: str) -> float:
     return n_steps * 2 * batch / (time.perf_counter() - began)
 
 
-def _make_step(training: Training, faces: dict[str, Tensor | int], precision: str) -> None:
+def _make_step(training: Training, faces: Batch, precision: str) -> None:
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         loss = training.training_step(faces, 0)
     training.optimizer.zero_grad()

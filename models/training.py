@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import cast
 
+import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch.optim import AdamW, Optimizer
 
 from errors import TrainingError
 from models.autoencoder import Autoencoder
-from models.batches import Batch, FaceSample
+from models.batches import EXPRESSIONS, Batch, FaceSample
 from models.critic import Critic
 from models.losses import dssim, face_mask
 from models.objective import Comparison
@@ -21,10 +22,12 @@ from models.roles import ROLES, Role
 from models.schedule import Schedule
 from models.share import find_share
 from models.tensors import to_tensor
-from models.warp import cut_views, draw_views, keyed_generator
+from models.warp import Views, cut_views, draw_views, keyed_generator
+from vision.expression import Expressions, mirror_expressions
 from vision.packed import view_ratio
 
 Losses = dict[str, float]
+_UNTOLD = 0.1  # share of the faces whose decoder is told nothing of their expression
 _BATCH = 64  # faces that go through the nets together where nothing is learnt
 
 
@@ -72,9 +75,9 @@ class Training(LightningModule):
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate
         views = {role: self._draw(cast(Tensor, batch[role]), role) for role in ROLES}
-        restored = self.model(views["source"][0], views["target"][0])
-        losses = [self._compare(picture, views[role][1], role) for role, picture in zip(ROLES, restored, strict=True)]
-        return torch.stack(losses).mean()
+        features = {role: self._describe(cast(Tensor, batch[role + EXPRESSIONS]), views[role], role) for role in ROLES}
+        restored = self.model({role: views[role].warped for role in ROLES}, features)
+        return torch.stack([self._compare(restored[role], views[role].face, role) for role in ROLES]).mean()
 
     @property
     def rate(self) -> float:
@@ -108,8 +111,10 @@ class Training(LightningModule):
         """Mean DSSIM of the held-out faces of each role, restored by the averaged weights."""
         scores: dict[str, float] = {}
         for role in ROLES:
-            views = self._cut_batches(held_out[role])
-            parts = [dssim(self.averaged.restore(v[:, :3], role)[:, :3], v[:, :3], face_mask(v[:, 3:])) for v in views]
+            parts = []
+            for views, expressions in self._cut_batches(held_out[role]):
+                restored = self.averaged.restore(views[:, :3], expressions, role)[:, :3]
+                parts.append(dssim(restored, views[:, :3], face_mask(views[:, 3:])))
             scores[role] = float(torch.cat(parts).mean())
         return scores
 
@@ -117,16 +122,26 @@ class Training(LightningModule):
     def fit_expressions(self, shown: Mapping[Role, FaceSample]) -> None:
         """Fit what the averaged weights' codes owe to expression, to training faces of each role."""
         for role in ROLES:
-            codes = [self.averaged.encoder(views[:, :3]) for views in self._cut_batches(shown[role])]
+            codes = [self.averaged.encoder(views[:, :3]) for views, _ in self._cut_batches(shown[role])]
             self.averaged.coder(role).fit(shown[role].expressions, torch.cat(codes))
 
-    def _cut_batches(self, sample: FaceSample) -> Iterator[Tensor]:
-        """The plain views of a sample's faces, batch by batch: (N, 4, size_px, size_px)."""
+    def _cut_batches(self, sample: FaceSample) -> Iterator[tuple[Tensor, Expressions]]:
+        """The plain views of a sample's faces, batch by batch, (N, 4, size_px, size_px), and their expressions."""
         for start in range(0, len(sample.faces), _BATCH):
             faces = to_tensor(sample.faces[start : start + _BATCH], self.device)
-            yield cut_views(faces, view_ratio(), self.size_px)
+            yield cut_views(faces, view_ratio(), self.size_px), sample.expressions[start : start + _BATCH]
 
-    def _draw(self, stored: Tensor, role: Role) -> tuple[Tensor, Tensor]:
+    def _describe(self, measured: Tensor, views: Views, role: Role) -> Tensor:
+        """What the role's decoder is told of drawn faces: of one in ten nothing, so that it can do without."""
+        expressions: Expressions = measured.cpu().numpy()
+        mirrored = views.is_mirrored.numpy()[:, None]
+        features = self.model.coder(role).describe(np.where(mirrored, mirror_expressions(expressions), expressions))
+        share = find_share()
+        generator = keyed_generator(self.recipe.seed, self.step, ROLES.index(role), len(ROLES))
+        is_told = torch.rand((len(features) * share.n, 1), generator=generator) >= _UNTOLD
+        return features * share.take(is_told).to(features.device)
+
+    def _draw(self, stored: Tensor, role: Role) -> Views:
         recipe = self.recipe
         generator = keyed_generator(recipe.seed, self.step, ROLES.index(role))
         return draw_views(stored, view_ratio(), self.size_px, recipe.warp, recipe.flip, generator, find_share())

@@ -6,6 +6,8 @@ or shrunk would, in a swap, follow the other person's proportions and lose its o
 Every draw comes from a generator that is keyed by (seed, step), so that resuming changes nothing.
 """
 
+from typing import NamedTuple
+
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional
@@ -16,6 +18,14 @@ _SHARED = (0.03, 0.01, 0.006)  # ranges: rotation in radians, scale, shift as a 
 _OF_INPUT = (0.12, 0.05, 0.03)  # the same of the input alone, at full strength of the warp
 _GRID = 5
 _WARP = 0.03  # deviation of the warp's 5x5 knots, as a share of the view's side
+
+
+class Views(NamedTuple):
+    """Warped faces (N, 3, S, S), the faces to be restored with all their channels, and which are mirrored: (N,)."""
+
+    warped: Tensor
+    face: Tensor
+    is_mirrored: Tensor
 
 
 def keyed_generator(*key: int) -> Generator:
@@ -35,8 +45,8 @@ def draw_views(
     flip: bool,
     generator: Generator,
     share: Share = WHOLE,
-) -> tuple[Tensor, Tensor]:
-    """Draw a moved and warped view of each stored face: warped (N, 3, size_px, size_px), face with all channels.
+) -> Views:
+    """Draw a moved and warped view of each stored face.
 
     `stored`: (N, C, S, S), RGB first, the view with a margin around it; `view_ratio`: side of the view / S; `warp`:
     strength of the input's own move and of its random warp (5x5 knots, bicubic), 0 for none; `flip`: mirror half of the
@@ -44,16 +54,19 @@ def draw_views(
     """
     n, device = len(stored) * share.n, stored.device
     affine = _draw_affine(n, _SHARED, generator) * view_ratio
-    affine[:, :, 0] *= torch.where(torch.rand((n, 1), generator=generator) < 0.5 * flip, -1.0, 1.0)
+    is_mirrored = torch.rand((n, 1), generator=generator) < 0.5 * flip
+    affine[:, :, 0] *= torch.where(is_mirrored, -1.0, 1.0)
     face = _sample(stored, _make_grid(share.take(affine), size_px, device))
+    mirrored = share.take(is_mirrored)[:, 0]
     if warp == 0:
-        return face[:, :3], face
+        return Views(face[:, :3], face, mirrored)
     own = _draw_affine(n, tuple(warp * part for part in _OF_INPUT), generator)
     moved = torch.cat([affine[:, :, :2] @ own[:, :, :2], affine[:, :, :2] @ own[:, :, 2:] + affine[:, :, 2:]], 2)
     knots = torch.randn((n, 2, _GRID, _GRID), generator=generator) * (2 * _WARP * warp * view_ratio)
     own_knots = share.take(knots).to(device)
     field = functional.interpolate(own_knots, (size_px, size_px), mode="bicubic", align_corners=True)
-    return _sample(stored[:, :3], _make_grid(share.take(moved), size_px, device) + field.permute(0, 2, 3, 1)), face
+    warped = _sample(stored[:, :3], _make_grid(share.take(moved), size_px, device) + field.permute(0, 2, 3, 1))
+    return Views(warped, face, mirrored)
 
 
 def cut_views(stored: Tensor, view_ratio: float, size_px: int) -> Tensor:

@@ -34,11 +34,12 @@ from models.keeper import End, Intervals, Keeper, Places, Watched
 from models.roles import ROLES, Role
 from models.schedule import Schedule
 from models.share import find_share
-from models.state import Progress, find_states, load_state, read_first_step, step_of
+from models.state import Progress, copy_state, find_states, load_state, read_first_step, state_file, step_of
 from models.training import Recipe, Training
 from stages.params import Phase, Start, Train, pick, read_key, read_params
 from stages.train_results import Results, count_parameters
 from vision.hashing import hash_file
+from vision.whole import whole_folder
 
 HELD_OUT = 256  # validation faces of each identity that are scored, evenly over all
 SHOWN = 1024  # training faces of each identity that codes are regressed on, evenly over its draws
@@ -67,6 +68,7 @@ def train(
     metrics: Path,
     curve: Path,
     strip: Path,
+    state: Path,
     work: Path,
     params: Train,
     coverage_ratio: float,
@@ -74,6 +76,8 @@ def train(
     seed: int,
 ) -> None:
     """Train phase after phase, going on from the newest state in `work`, and write what is shared.
+
+    `state` is a folder for the last state, from which a longer phase or one more goes on.
 
     Raises TrainingError where the loss is not finite, the device or what to start from is missing, or after Ctrl-C,
     when the state is kept. Where several processes train (`devices`, `nodes`), the first one writes.
@@ -83,6 +87,8 @@ def train(
     faces = FacePairs(folders, params.batch, seed, params.balance)
     watched = Watched(faces.pick_held_out(HELD_OUT), faces.pick_drawn(SHOWN))
     model = build_autoencoder(params.arch, params.size_px, params.size, seed)
+    for role in ROLES:
+        model.coder(role).learn_habit(faces.train[role].expressions)
     if params.start is not None:
         _start_from(model, params.start, params)
     critic = Critic(seed) if any(phase.losses.adversarial > 0 for phase in params.phases) else None
@@ -92,11 +98,14 @@ def train(
     with noted_interrupts() as interrupted, _opened_board(work, params) as board:
         run = _Run(training, faces, watched, params, seed, work, interrupted, board)
         _say(f"{count_parameters(model):.1f} million parameters; preview: {work / 'preview.png'}")
-        progress = _train_phases(run, [work / key for key in _phase_keys(folders, params, coverage_ratio, seed)])
+        states = [work / key for key in _phase_keys(folders, params, coverage_ratio, seed)]
+        progress = _train_phases(run, states)
     if find_share().rank > 0:
         return
     info = CheckpointInfo(params.arch, params.size_px, params.size, coverage_ratio, crop_px, seed)
     Results(training, faces, watched, progress, info).write(output, metrics, curve, strip)
+    with whole_folder(state) as folder:
+        copy_state(state_file(states[-1], training.step), folder / states[-1].name)
 
 
 @rank_zero_only
@@ -273,6 +282,7 @@ def main() -> None:
             metrics=Path(f"metrics/train/{key}.json"),
             curve=Path(f"plots/train/{key}/loss.csv"),
             strip=Path(f"plots/train/{key}/strip.png"),
+            state=Path(f"data/train/{key}.state"),
             work=Path(f".work/train@{key}"),
             params=params.train,
             coverage_ratio=params.augment.coverage_ratio,

@@ -8,10 +8,22 @@ import torch
 from safetensors.torch import save_file
 
 from errors import CheckpointError
-from models.autoencoder import build_autoencoder
+from models.autoencoder import Autoencoder, build_autoencoder
 from models.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
+from models.expression import N_FEATURES
+from models.roles import Role
 from models.sizes import SCALES
 from models.table import count_flops, list_rows
+from vision.expression import EXPRESSION
+
+UNKNOWN = np.full((2, len(EXPRESSION)), np.nan, np.float32)
+
+
+def restore_both(model: Autoencoder, source: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Both roles' faces restored, in one pass, with nothing told of their expressions."""
+    given: dict[Role, torch.Tensor] = {"source": source, "target": target}
+    restored = model(given, {role: torch.zeros(len(face), N_FEATURES) for role, face in given.items()})
+    return restored["source"], restored["target"]
 
 
 def faces(n: int, size: int) -> torch.Tensor:
@@ -24,7 +36,7 @@ def faces(n: int, size: int) -> torch.Tensor:
 )
 def test_pictures_have_the_shape_and_range_of_faces(arch: str, size: int, n_channels: int) -> None:
     model = build_autoencoder(arch, size, "tiny", seed=1)
-    source, target = model(faces(2, size), faces(3, size))
+    source, target = restore_both(model, faces(2, size), faces(3, size))
     assert source.shape == (2, n_channels, size, size)
     assert target.shape == (3, n_channels, size, size)
     assert model.has_mask == (n_channels == 4)
@@ -35,8 +47,8 @@ def test_pictures_have_the_shape_and_range_of_faces(arch: str, size: int, n_chan
 def test_the_roles_share_the_encoder_and_nothing_else_that_would_make_them_alike(arch: str) -> None:
     model = build_autoencoder(arch, 32, "tiny", seed=1).eval()
     face = faces(2, 32)
-    assert not torch.equal(model.restore(face, "source"), model.restore(face, "target"))
-    model.decode(model.encoder(face), "source").sum().backward()  # type: ignore[no-untyped-call]
+    assert not torch.equal(*restore_both(model, face, face))
+    model.decode(model.encoder(face), torch.zeros(2, N_FEATURES), "source").sum().backward()  # type: ignore[no-untyped-call]
     learns = {name for name, parameter in model.named_parameters() if parameter.grad is not None}
     assert not {name for name in learns if ".own.target" in name}
     assert any(name.startswith("encoder.") for name in learns)
@@ -46,8 +58,17 @@ def test_liae_decodes_the_source_from_what_both_share_alone() -> None:
     model = build_autoencoder("liae", 32, "tiny", seed=1).eval()
     codes = model.encoder(faces(2, 32))
     changed = torch.cat([codes[:, : codes.shape[1] // 2], torch.zeros_like(codes[:, codes.shape[1] // 2 :])], 1)
-    assert torch.equal(model.decode(codes, "source"), model.decode(changed, "source"))
-    assert not torch.equal(model.decode(codes, "target"), model.decode(changed, "target"))
+    nothing = torch.zeros(2, N_FEATURES)
+    assert torch.equal(model.decode(codes, nothing, "source"), model.decode(changed, nothing, "source"))
+    assert not torch.equal(model.decode(codes, nothing, "target"), model.decode(changed, nothing, "target"))
+
+
+@pytest.mark.parametrize(("arch", "is_told"), [("compact", True), ("df", False), ("original", False)])
+def test_only_a_decoder_that_is_told_the_expression_reads_it(arch: str, is_told: bool) -> None:
+    model = build_autoencoder(arch, 64, "tiny", seed=1).eval()
+    codes = model.encoder(faces(1, 64))
+    told = (model.decode(codes, torch.full((1, N_FEATURES), value), "source") for value in (0.0, 1.0))
+    assert torch.equal(*told) != is_told
 
 
 @pytest.mark.parametrize("arch", ["compact", "df", "liae", "original"])
@@ -94,10 +115,10 @@ def test_weights_depend_on_the_seed_alone() -> None:
 
 def test_each_role_has_a_decoder_of_its_own_behind_one_encoder() -> None:
     model = build_autoencoder("compact", 32, "tiny", seed=1).eval()
-    face = faces(1, 32)
-    source, target = model(face, face)
+    face = faces(2, 32)
+    source, target = restore_both(model, face, face)
     assert not torch.equal(source, target)
-    torch.testing.assert_close(model.restore(face, "source"), source)
+    torch.testing.assert_close(model.restore(face, UNKNOWN, "source"), source)
 
 
 def make_checkpoint() -> Checkpoint:
@@ -114,7 +135,7 @@ def test_a_checkpoint_gives_back_model_info_and_mean_faces(tmp_path: Path) -> No
     assert loaded.info == checkpoint.info
     assert np.array_equal(loaded.mean_faces["target"], checkpoint.mean_faces["target"])
     face = faces(2, 32)
-    assert torch.equal(loaded.model.restore(face, "source"), checkpoint.model.restore(face, "source"))
+    assert torch.equal(loaded.model.restore(face, UNKNOWN, "source"), checkpoint.model.restore(face, UNKNOWN, "source"))
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:

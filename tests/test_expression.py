@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from models.autoencoder import build_autoencoder
-from models.expression import ExpressionCoder
-from vision.expression import EXPRESSION, Habit, is_known, measure_expression
+from models.expression import N_FEATURES, ExpressionCoder
+from vision.expression import EXPRESSION, Habit, is_known, measure_expression, mirror_expressions
 
 
 def habit(neutral: list[float], reach: float) -> Habit:
@@ -54,6 +54,7 @@ def test_a_pose_far_beyond_what_was_shown_gives_no_monstrous_code(rng: np.random
     expressions[:, 1] = rng.normal(0, 0.2, len(expressions))  # a person who hardly nods
     codes = (expressions[:, :1] / 10 + 0.05 * rng.normal(0, 1, (len(expressions), 1))).astype(np.float32)
     coder = ExpressionCoder(1)
+    coder.learn_habit(expressions)
     coder.fit(expressions, torch.from_numpy(codes))
     shown = expressions[:1].copy()
     shown[0, 1] = 30.0  # 60 times as far as this person ever does
@@ -67,6 +68,7 @@ def test_a_coder_learns_what_codes_owe_to_expression(rng: np.random.Generator) -
     codes[7] = 1e6
     coder = ExpressionCoder(2)
     assert not coder.is_fitted
+    coder.learn_habit(expressions)
     coder.fit(expressions, torch.from_numpy(codes))
     known = is_known(expressions)
     error = coder(expressions[known]).numpy() - codes[known]
@@ -78,10 +80,12 @@ def test_a_swap_exchanges_expressed_codes_and_carries_the_rest_over(rng: np.rand
     faces = torch.rand((4, 3, 32, 32), generator=torch.Generator().manual_seed(2))
     expressions = draw_expressions(rng, 4)
     with torch.inference_mode():
-        plain = model.restore(faces, "source")
-        assert torch.equal(model.swap(faces, expressions, "source", 0.5), plain)  # nothing was fitted
+        plain = model.decode(model.encoder(faces), torch.zeros(4, N_FEATURES), "source")
+        unknown = np.full((4, 6), np.nan, np.float32)
+        assert torch.equal(model.swap(faces, unknown, "source", 0.5), plain)  # nothing was fitted
         for role in ("source", "target"):
             sample = draw_expressions(rng)
+            model.coder(role).learn_habit(sample)
             model.coder(role).fit(sample, torch.from_numpy(sample[:, :1].repeat(256, 1)) / 10)
         expressions[1] = np.nan
         swapped = model.swap(faces, expressions, "source", 0.0)
@@ -92,4 +96,26 @@ def test_a_swap_exchanges_expressed_codes_and_carries_the_rest_over(rng: np.rand
         model.coder("source").load_state_dict(model.coder("target").state_dict())
         expressions[0] = model.coder("target").habit.neutral
         carried = model.swap(faces, expressions, "source", 1.0)
-        torch.testing.assert_close(carried[0], plain[0], atol=1e-4, rtol=0)
+        told = model.coder("source").describe(expressions)
+        same = model.decode(model.encoder(faces), told, "source")
+        torch.testing.assert_close(carried[0], same[0], atol=1e-4, rtol=0)
+
+
+def test_a_decoder_is_told_the_same_of_two_people_s_half_closed_eyes_and_nothing_of_unknown_ones() -> None:
+    coders = [ExpressionCoder(8), ExpressionCoder(8)]
+    for coder, usual in zip(coders, (0.4, 0.2), strict=True):
+        shown = np.tile(np.array([0, 0, usual, usual, 0.1, 0.5], np.float32), (21, 1))
+        shown[:, 2:4] *= np.linspace(0, 2, 21, dtype=np.float32)[:, None]
+        coder.learn_habit(shown)
+    wide, narrow = (np.array([[0, 0, eye, eye, 0.1, 0.5], [np.nan] * 6], np.float32) for eye in (0.2, 0.1))
+    told = [coder.describe(face) for coder, face in zip(coders, (wide, narrow), strict=True)]
+    torch.testing.assert_close(told[0], told[1], atol=1e-3, rtol=0)
+    assert told[0][0].abs().max() <= 5
+    assert (told[0][1] == 0).all()
+    assert not torch.allclose(coders[0].describe(wide)[0], coders[0].describe(2 * wide)[0])
+
+
+def test_a_mirrored_face_looks_the_other_way_with_its_eyes_exchanged() -> None:
+    face = np.array([[20, -5, 0.1, 0.3, 0.2, 0.5]], np.float32)
+    np.testing.assert_array_equal(mirror_expressions(face), np.array([[-20, -5, 0.3, 0.1, 0.2, 0.5]], np.float32))
+    np.testing.assert_array_equal(mirror_expressions(mirror_expressions(face)), face)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from errors import TrainingError
+from flows.carried_states import carry_states
 from models.checkpoint import load_checkpoint
 from models.ending import Ending
 from models.losses import face_mask
@@ -108,6 +110,7 @@ def train_in(people: Path, place: Path, **changes: Any) -> None:
         metrics=place / "metrics.json",
         curve=place / "loss.csv",
         strip=place / "strip.png",
+        state=place / "state",
         work=place / "work",
         params=Train.model_validate(TINY | changes),
         coverage_ratio=0.75,
@@ -167,6 +170,30 @@ def test_longer_phases_and_more_phases_go_on_with_the_result_of_an_undisturbed_r
 
 
 @pytest.mark.parametrize("change", [{"phases": [PHASE | {"rate": 0.001}]}, {"balance": 3}])
+def test_a_training_goes_on_from_the_state_in_a_colleague_s_results(
+    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(people, tmp_path / "theirs")
+    (tmp_path / "clone/data/train").mkdir(parents=True)
+    shutil.copytree(tmp_path / "theirs/state", tmp_path / "clone/data/train/ben_as_ada.state")
+    monkeypatch.chdir(tmp_path / "clone")
+    carry_states("augment@ada")
+    assert not Path(".work").exists()
+    carry_states("train@ben_as_ada")
+    shutil.copytree(".work/train@ben_as_ada", tmp_path / "mine/work")
+    run(people, tmp_path / "mine", phases=[PHASE, PHASE | {"steps": 6}])
+    assert "goes on from step 12" in capsys.readouterr().out
+    run(people, tmp_path / "once", phases=[PHASE, PHASE | {"steps": 6}])
+    assert_same_weights(tmp_path / "mine", tmp_path / "once")
+
+
+def test_the_same_training_leaves_the_same_state(people: Path, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        run(people, tmp_path / name)
+    first, second = (next((tmp_path / name / "state").rglob("step-*.pt")) for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+
+
 def test_another_rate_or_balance_starts_anew(
     people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
 ) -> None:
@@ -335,7 +362,8 @@ def test_a_mask_is_learnt_where_it_has_a_weight(people: Path, tmp_path: Path) ->
     model = load_checkpoint(tmp_path / "out/checkpoint.safetensors").model
     views = cut_views(to_tensor(np.load(people / "ada/validation.npy")), view_ratio(), 32)
     with torch.inference_mode():
-        found = model.restore(views[:, :3], "target")[:, 3:]
+        expressions = np.load(people / "ada/validation-expressions.npy")
+        found = model.restore(views[:, :3], expressions, "target")[:, 3:]
     wanted = face_mask(views[:, 3:])
     assert found[wanted == 1].mean() > found[wanted == 0].mean() + 0.3
 

@@ -27,12 +27,12 @@ def test_a_plain_view_is_the_middle_of_what_is_stored() -> None:
 
 
 def test_without_warp_input_and_face_are_the_same() -> None:
-    warped, face = draw_views(stored(), RATIO, 64, 0.0, False, keyed_generator(1))
+    warped, face, _ = draw_views(stored(), RATIO, 64, 0.0, False, keyed_generator(1))
     assert torch.equal(warped, face[:, :3])
 
 
 def test_the_warp_moves_the_input_by_a_few_percent_of_the_view() -> None:
-    warped, face = draw_views(stored(64), RATIO, 64, 1.0, False, keyed_generator(3))
+    warped, face, _ = draw_views(stored(64), RATIO, 64, 1.0, False, keyed_generator(3))
     moved = ((warped[:, :2] - face[:, :2]) / RATIO).abs()
     assert 0.01 < moved.mean() < 0.04
     assert moved.max() < 0.2
@@ -41,24 +41,24 @@ def test_the_warp_moves_the_input_by_a_few_percent_of_the_view() -> None:
 
 def test_the_face_to_be_restored_stays_where_it_is_aligned_whatever_the_warp() -> None:
     plain = cut_views(stored(64), RATIO, 64)
-    _, face = draw_views(stored(64), RATIO, 64, 1.5, False, keyed_generator(3))
+    _, face, _ = draw_views(stored(64), RATIO, 64, 1.5, False, keyed_generator(3))
     assert ((face[:, :2] - plain[:, :2]).abs() / RATIO).max() < 0.03
 
 
 def test_the_input_as_a_whole_is_moved_besides_being_warped() -> None:
-    warped, face = draw_views(stored(64), RATIO, 64, 1.0, False, keyed_generator(3))
+    warped, face, _ = draw_views(stored(64), RATIO, 64, 1.0, False, keyed_generator(3))
     shift = ((warped[:, :2] - face[:, :2]) / RATIO).mean((2, 3))
     assert 0.012 < shift.std() < 0.04
 
 
 def test_moves_stay_within_the_margin_for_nearly_all_of_the_view() -> None:
-    _, face = draw_views(stored(64), RATIO, 64, 1.0, False, keyed_generator(4))
+    _, face, _ = draw_views(stored(64), RATIO, 64, 1.0, False, keyed_generator(4))
     on_border = (face[:, :2] < 0.01) | (face[:, :2] > 0.99)
     assert on_border.float().mean() < 0.02
 
 
 def test_flip_mirrors_about_half_of_the_faces_and_none_without() -> None:
     for flip, low, high in ((False, 0.0, 0.0), (True, 0.3, 0.7)):
-        _, face = draw_views(stored(128), RATIO, 64, 0.0, flip, keyed_generator(5))
+        _, face, _ = draw_views(stored(128), RATIO, 64, 0.0, flip, keyed_generator(5))
         share = (face[:, 0, :, 0].mean(1) > face[:, 0, :, -1].mean(1)).float().mean()
         assert low <= share <= high

@@ -54,6 +54,12 @@ class Habit:
         return clipped
 
 
+def mirror_expressions(expressions: Expressions) -> Expressions:
+    """The expressions of the mirrored faces: turned the other way, the eyes exchanged."""
+    mirrored: Expressions = expressions[:, [0, 1, 3, 2, 4, 5]] * np.array([-1, 1, 1, 1, 1, 1], np.float32)
+    return mirrored
+
+
 def is_known(expressions: Expressions) -> NDArray[np.bool_]:
     """Which expressions were measured in full: (N,)."""
     known: NDArray[np.bool_] = np.all(np.isfinite(expressions), axis=1)

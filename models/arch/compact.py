@@ -2,7 +2,8 @@
 
 Input (N, 3, S, S) in [0, 1], S a multiple of 16; output (N, 4, S, S), RGB and the face's mask. Encoder: four strided
 convolutions with a residual block, then a dense code that carries no place of its own; inter: a dense layer back to a
-map; decoder: four pixel-shuffle upscales with residual blocks, the last one for picture and mask at once.
+map, from the code and what was measured of the expression; decoder: four pixel-shuffle upscales with residual blocks,
+the last one for picture and mask at once.
 """
 
 from itertools import pairwise
@@ -10,11 +11,13 @@ from itertools import pairwise
 from torch import nn
 
 from models.blocks import SLOPE, OwnDecoders, Residual, Sigmoid, Up, downs, initialize
+from models.expression import N_FEATURES
 from models.sizes import Size, scale_channels
 
 CHANNELS = (32, 64, 128, 192)  # at the size base, from the finest level to the coarsest
 N_CODE = 256
 HAS_MASK = True
+IS_TOLD = True
 
 
 def n_code(size: Size) -> int:
@@ -31,12 +34,11 @@ def build_encoder(size_px: int, size: Size) -> nn.Module:
 
 
 def build_decoder(size_px: int, size: Size) -> nn.Module:
-    """Codes (N, N_CODE) of a role -> (N, 4, S, S)."""
+    """Codes and features of the expression (N, N_CODE + N_FEATURES) of a role -> (N, 4, S, S)."""
     c = scale_channels(CHANNELS, size)
     last = size_px // 16
-    inter = nn.Sequential(
-        nn.Linear(N_CODE, c[3] * last * last), nn.Unflatten(1, (c[3], last, last)), nn.LeakyReLU(SLOPE)
-    )
+    back = nn.Linear(N_CODE + N_FEATURES, c[3] * last * last)
+    inter = nn.Sequential(back, nn.Unflatten(1, (c[3], last, last)), nn.LeakyReLU(SLOPE))
     return OwnDecoders(initialize(inter), lambda: _build_own(c))
 
 

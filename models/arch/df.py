@@ -10,6 +10,7 @@ from models.blocks import OwnDecoders
 from models.sizes import Size
 
 HAS_MASK = True
+IS_TOLD = False
 
 
 def n_code(size: Size) -> int:

@@ -12,6 +12,7 @@ from models.roles import Role
 from models.sizes import Size
 
 HAS_MASK = True
+IS_TOLD = False
 
 
 def n_code(size: Size) -> int:

@@ -11,6 +11,7 @@ from models.blocks import SLOPE, OwnDecoders, Sigmoid, downs
 from models.sizes import Size, scale_channels
 
 HAS_MASK = False
+IS_TOLD = False
 
 
 def n_code(size: Size) -> int:
