@@ -13,8 +13,8 @@ from errors import FlowError
 from flows.graph import Footprint
 
 FLOOR = 100_000_000  # bytes that anything takes: logs, databases, a stage of which nothing is known
-# A training's resumable states lie in .work/: three files, each of four times the weights of its checkpoint.
-STATES = 12
+# A training's resumable states lie in .work/: three files, each as large as the one that is among its results.
+STATES = 3
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,140 @@
+"""What each term of the objective, size and setting buys, by the synthetic performers' truth.
+
+    python -m benchmarks.recipes FOLDER [--steps 1200] [--only NAME ...]
+
+needs a checkout in which the demo was built up to `compare` and `augment`. Every recipe is the first of the params'
+phases with its changes and of so many steps, trained in a folder of its own in FOLDER, which is kept: what was trained
+there is not trained again. The take is converted and evaluated with it as the stages do. Printed are held-out DSSIM of
+the source, and of the swap against the truth PSNR, SSIM, sharpness, the mouth's and eyes' correlation and flicker.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from stages.augment import augment
+from stages.convert import convert
+from stages.evaluate import TakeFiles, evaluate
+from stages.params import Params, Train, read_params
+from stages.train import train
+
+TAKE = "demo"
+NEVER = 1_000_000
+
+# Changes of `train`, of its losses, and of `augment`, by name.
+RECIPES: dict[str, dict[str, dict[str, Any]]] = {
+    "default": {},
+    "no mask head": {"losses": {"mask": 0.0}},
+    "dssim alone": {"losses": {"l1": 0.0}},
+    "l1 alone": {"losses": {"dssim": 0.0}},
+    "three scales": {"losses": {"dssim": 0.0, "ms_dssim": 1.0}},
+    "gradient": {"losses": {"gradient": 3.0}},
+    "adversarial": {"losses": {"adversarial": 0.05}},
+    "no emphasis": {"train": {"emphasis": 1.0}},
+    "no balance": {"train": {"balance": 1}},
+    "flip": {"train": {"flip": True}},
+    "tiny": {"train": {"size": "tiny"}},
+    "base": {"train": {"size": "base"}},
+    "df small": {"train": {"arch": "df", "size": "small"}},
+    "liae small": {"train": {"arch": "liae", "size": "small"}},
+    "1 variant": {"augment": {"variants": 1}},
+    "4 variants": {"augment": {"variants": 4}},
+    "16 variants": {"augment": {"variants": 16}},
+}
+FIGURES = ("swap_psnr_db", "swap_ssim", "sharpness_ratio", "mouth_corr", "eye_corr", "flicker_ratio")
+
+
+def change_params(params: Params, changes: dict[str, dict[str, Any]], n_steps: int) -> Train:
+    """The params of `train` with a recipe's changes, its first phase alone."""
+    values = params.train.model_dump() | changes.get("train", {})
+    phase = values["phases"][0] | {"steps": n_steps, "epochs": None}
+    phase["losses"] = phase["losses"] | changes.get("losses", {})
+    rare = dict.fromkeys(("validate_every", "checkpoint_every", "preview_every"), NEVER)
+    return Train.model_validate(values | {"phases": [phase]} | rare)
+
+
+def make_sets(params: Params, changes: dict[str, Any], folder: Path) -> dict[str, Path]:
+    """Both identities' augmented sets: the checkout's own, or others where a recipe asks for them."""
+    pair = params.pairs[params.takes[TAKE].pair]
+    identities = {"source": pair.source, "target": pair.target}
+    if not changes:
+        return {role: Path("data/augment") / name for role, name in identities.items()}
+    changed = params.augment.model_copy(update=changes)
+    for name in identities.values():
+        augment(Path("data/align") / name / "faceset", folder / "augment" / name, changed, params.seed)
+    return {role: folder / "augment" / name for role, name in identities.items()}
+
+
+def run_recipe(params: Params, changes: dict[str, dict[str, Any]], folder: Path, n_steps: int) -> dict[str, float]:
+    """Train, convert and evaluate; the figures, and the seconds that training took."""
+    sets = make_sets(params, changes.get("augment", {}), folder)
+    began = time.perf_counter()
+    train(
+        source=sets["source"],
+        target=sets["target"],
+        output=folder / "train",
+        metrics=folder / "train.json",
+        curve=folder / "loss.csv",
+        strip=folder / "strip.png",
+        state=folder / "state",
+        work=folder / "work",
+        params=change_params(params, changes, n_steps),
+        coverage_ratio=params.augment.coverage_ratio,
+        crop_px=params.align.crop_px,
+        seed=params.seed,
+    )
+    seconds = time.perf_counter() - began
+    _swap(params, folder)
+    figures: dict[str, float] = json.loads((folder / "evaluate.json").read_text())
+    return figures | {"train_s": seconds}
+
+
+def _swap(params: Params, folder: Path) -> None:
+    take = params.takes[TAKE]
+    files = replace(
+        TakeFiles.of(TAKE, take.clip, take.pair, take.target),
+        checkpoint=folder / "train/checkpoint.safetensors",
+        previews=folder / "train/previews",
+        loss=folder / "loss.csv",
+        strip=folder / "strip.png",
+        train_metrics=folder / "train.json",
+        swap=folder / "swap.mp4",
+        conversions=folder / "swap.parquet",
+    )
+    convert(
+        clip=files.clip,
+        parts=files.parts,
+        tracks=files.tracks,
+        checkpoint=files.checkpoint,
+        video=files.swap,
+        record=files.conversions,
+        params=params.convert,
+        blend=take.blend,
+    )
+    report = folder / "report"
+    evaluate(files, take.truth, params.evaluate, folder / "evaluate.json", folder / "frames.csv", report)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--only", nargs="*", default=list(RECIPES), choices=list(RECIPES), metavar="NAME")
+    arguments = parser.parse_args()
+    params = read_params()
+    print(f"{'recipe':16}{'held-out':>9}" + "".join(f"{name.split('_')[1]:>12}" for name in FIGURES) + f"{'s':>8}")
+    for name in arguments.only:
+        folder = arguments.folder / f"{name.replace(' ', '-')}-{arguments.steps}"
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            found = run_recipe(params, RECIPES[name], folder, arguments.steps)
+        row = "".join(f"{found[figure]:12.3f}" for figure in FIGURES)
+        print(f"{name:16}{found['heldout_dssim_source']:9.4f}{row}{found['train_s']:8.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
