@@ -246,7 +246,7 @@ def _footprint(cache: Path, results: dict[str, dict[str, int]], *, is_copied: bo
         ("augment@ada", False, 9 * FLOOR),
         ("augment@new", True, 2 * 9 * FLOOR),  # unknown: as large as the largest of its kind
         ("detect@ada", True, FLOOR),  # nothing known: the least that anything takes
-        ("train@ben_as_ada", True, (12 + 2) * FLOOR),  # and the resumable states
+        ("train@ben_as_ada", True, (3 + 2) * FLOOR),  # and the resumable states
     ],
 )
 def test_a_stage_needs_what_dvc_lock_says_and_is_refused_below_it(

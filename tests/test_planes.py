@@ -149,3 +149,15 @@ def test_repeating_chroma_to_444_changes_no_color(layout: Layout, rng: np.random
     repeated, full = to_444(planes, layout)
     assert all(plane.shape == SIZE for plane in repeated)
     assert np.array_equal(planes_to_rgb(repeated, full), planes_to_rgb(planes, layout))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+def test_a_region_converted_in_stripes_is_the_same(
+    layout: Layout, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planes = _random_planes(layout, rng)
+    whole = planes_to_rgb(planes, layout)
+    box = align_box((9.3, 7.8, 53, 37), layout, SIZE)
+    monkeypatch.setattr("vision.planes._STRIPE_PX", 100)
+    assert np.array_equal(planes_to_rgb(planes, layout), whole)
+    assert np.array_equal(region_to_rgb(planes, layout, box), whole[box[1] : box[3], box[0] : box[2]])

@@ -13,6 +13,8 @@ from typing import Any, Protocol, TypeAlias
 import cv2
 import numpy as np
 
+_STRIPE_PX = 65536  # pixels that are converted at once: what lies between fits the cache
+
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Planes: TypeAlias = tuple[Array, Array, Array]
 Box: TypeAlias = tuple[int, int, int, int]
@@ -86,8 +88,18 @@ def align_box(box: tuple[float, float, float, float], layout: Layout, size: tupl
 
 def region_to_rgb(planes: Planes, layout: Layout, box: Box) -> Array:
     """The box of a picture as RGB uint8 (H, W, 3). The box must lie on the chroma grid (`align_box`)."""
-    luma, cb, cr = _cut(planes, layout, box)
-    height, width = luma.shape
+    x1, y1, x2, y2 = box
+    rgb = np.empty((y2 - y1, x2 - x1, 3), np.uint8)
+    n_rows = layout.step_y * max(1, _STRIPE_PX // (max(1, x2 - x1) * layout.step_y))
+    for top in range(y1, y2, n_rows):
+        end = min(top + n_rows, y2)
+        _fill_rgb(rgb[top - y1 : end - y1], _cut(planes, layout, (x1, top, x2, end)), layout)
+    return rgb
+
+
+def _fill_rgb(rgb: Array, planes: Planes, layout: Layout) -> None:
+    """Write planes of one size to RGB (H, W, 3)."""
+    luma, cb, cr = planes
     red, blue = layout.matrix.value
     green = 1 - red - blue
     chroma_gain = 255 / layout.chroma_span
@@ -95,11 +107,10 @@ def region_to_rgb(planes: Planes, layout: Layout, box: Box) -> Array:
     red_part = (cr.astype(np.float32) - layout.middle) * np.float32(chroma_gain * 2 * (1 - red))
     green_part = blue_part * np.float32(-blue / green) + red_part * np.float32(-red / green)
     grey = (luma.astype(np.float32) - layout.black) * np.float32(255 / layout.luma_span)
-    rgb = np.empty((height, width, 3), np.uint8)
     for channel, part in enumerate((red_part, green_part, blue_part)):
-        values = np.rint(grey + _repeat(part, layout, (height, width)))
+        values = grey + _repeat(part, layout, luma.shape)
+        np.rint(values, out=values)
         rgb[..., channel] = np.clip(values, 0, 255, out=values)
-    return rgb
 
 
 def planes_to_rgb(planes: Planes, layout: Layout) -> Array:
