@@ -114,3 +114,19 @@ def test_detail_is_raised_to_the_reference_s_amount_and_never_lowered(rng: np.ra
     assert soft.std() < spreads[0] < spreads[1]
     assert spreads[1] == pytest.approx(reference.std(), rel=0.1)
     assert match_detail(reference, soft, mask, 1.0, 1.0).std() == pytest.approx(reference.std(), rel=0.01)
+
+
+def test_only_what_the_picture_itself_takes_for_a_face_is_pasted() -> None:
+    planes = rgb_to_planes(smooth_picture(), LAYOUT)
+    green = np.full((96, 96, 3), (20, 200, 30), np.uint8)
+    left_half = np.zeros((96, 96), np.uint8)
+    left_half[:, :48] = 255
+    blending = Blending(0, 3, has_color_transfer=False, detail=0)
+    pasted = paste_face(planes, LAYOUT, Face(green, TO_VIEW, outline(), own_mask=left_half), blending)
+    left, right = transform(invert(TO_VIEW), np.array([[35.0, 47.5], [60.0, 47.5]])).round().astype(int)
+    rgb, before = planes_to_rgb(pasted, LAYOUT), planes_to_rgb(planes, LAYOUT)
+    assert np.abs(rgb[left[1], left[0]].astype(int) - (20, 200, 30)).max() <= 3
+    assert np.array_equal(rgb[right[1], right[0]], before[right[1], right[0]])
+    nothing = Face(green, TO_VIEW, outline(), own_mask=np.zeros((96, 96), np.uint8))
+    kept = paste_face(planes, LAYOUT, nothing, blending)
+    assert all(np.array_equal(old, new) for old, new in zip(planes, kept, strict=True))

@@ -10,7 +10,7 @@ import torch
 
 from errors import ClipError, FaceError
 from models.autoencoder import build_autoencoder
-from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
+from models.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
 from models.roles import ROLES
 from stages.convert import convert
 from stages.params import Blend, Convert
@@ -52,7 +52,9 @@ def run(take: Path, out: Path, **changes: object) -> pd.DataFrame:
     return convert_clip(take, "a.mp4", take / "c.safetensors", out, **changes)
 
 
-def convert_clip(place: Path, name: str, checkpoint: Path, out: Path, **changes: object) -> pd.DataFrame:
+def convert_clip(
+    place: Path, name: str, checkpoint: Path, out: Path, blend: Blend = BLEND, **changes: object
+) -> pd.DataFrame:
     """Convert a clip of tests/made_clip.py, aligned in `place`; the record."""
     convert(
         clip=place / "clips" / name,
@@ -62,7 +64,7 @@ def convert_clip(place: Path, name: str, checkpoint: Path, out: Path, **changes:
         video=out / "a.mp4",
         record=out / "a.parquet",
         params=Convert.model_validate(PARAMS | changes),
-        blend=BLEND,
+        blend=blend,
     )
     return read_table(out / "a.parquet", CONVERSIONS)
 
@@ -105,6 +107,23 @@ def test_the_size_of_batches_does_not_show(take: Path, tmp_path: Path) -> None:
     assert records[0] == records[1]
 
 
+@pytest.mark.parametrize(("bias", "is_pasted"), [(10.0, True), (-10.0, False)])
+def test_a_learned_mask_pastes_what_the_model_takes_for_a_face(
+    take: Path, tmp_path: Path, bias: float, is_pasted: bool
+) -> None:
+    loaded = load_checkpoint(take / "c.safetensors")
+    with torch.no_grad():
+        loaded.model.get_parameter("decoder.own.source.6.bias")[12:] += bias  # of the mask, before pixel shuffle
+    save_checkpoint(tmp_path / "c.safetensors", loaded)
+    learned = BLEND.model_copy(update={"mask": "learned"})
+    record = convert_clip(take, "a.mp4", tmp_path / "c.safetensors", tmp_path / "learned", learned)
+    outlined = convert_clip(take, "a.mp4", tmp_path / "c.safetensors", tmp_path / "outline")
+    same = record["picture_sha256"] == outlined["picture_sha256"]
+    assert same.all() == is_pasted
+    before = [hash_picture(frame.planes) for frame in read_frames(take / "clips/a.mp4")]
+    assert (record["picture_sha256"].tolist() == before) != is_pasted
+
+
 def test_the_measured_expression_decides_the_swap(take: Path, tmp_path: Path) -> None:
     info = CheckpointInfo("compact", 32, "tiny", 0.75, 128, 1)
     model = build_autoencoder("compact", 32, "tiny", 1)
@@ -112,6 +131,7 @@ def test_the_measured_expression_decides_the_swap(take: Path, tmp_path: Path) ->
     expressions = rng.normal(0, 1, (64, 6)).astype(np.float32)
     directions = torch.from_numpy(rng.normal(0, 2, (6, model.encoder(torch.zeros(1, 3, 32, 32)).shape[1])))
     for role in ROLES:
+        model.coder(role).learn_habit(expressions)
         model.coder(role).fit(expressions, torch.from_numpy(expressions).double() @ directions)
     gray = np.full((32, 32, 3), 128, np.uint8)
     save_checkpoint(tmp_path / "c.safetensors", Checkpoint(model, info, dict.fromkeys(ROLES, gray)))
