@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,7 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def run(take: Path, out: Path, **changes: object) -> pd.DataFrame:
+def run(take: Path, out: Path, **changes: Any) -> pd.DataFrame:
     return convert_clip(take, "a.mp4", take / "c.safetensors", out, **changes)
 
 

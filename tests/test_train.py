@@ -379,7 +379,7 @@ def test_tensorboard_gets_figures_and_pictures_and_changes_nothing(people: Path,
     assert not (tmp_path / "plain/work/tensorboard").exists()
 
 
-@pytest.mark.heavy
+@pytest.mark.soak
 def test_two_processes_that_share_a_batch_follow_one_that_has_it_whole(people: Path, tmp_path: Path) -> None:
     """DDP over gloo, as `python -m stages.train` starts it: Lightning starts the second process by the same command."""
     for name, devices in (("one", 1), ("two", 2)):
