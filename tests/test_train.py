@@ -169,7 +169,6 @@ def test_longer_phases_and_more_phases_go_on_with_the_result_of_an_undisturbed_r
     assert (tmp_path / "grown" / "loss.csv").read_text() == (tmp_path / "once" / "loss.csv").read_text()
 
 
-@pytest.mark.parametrize("change", [{"phases": [PHASE | {"rate": 0.001}]}, {"balance": 3}])
 def test_a_training_goes_on_from_the_state_in_a_colleague_s_results(
     people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -194,6 +193,7 @@ def test_the_same_training_leaves_the_same_state(people: Path, tmp_path: Path) -
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.parametrize("change", [{"phases": [PHASE | {"rate": 0.001}]}, {"balance": 3}])
 def test_another_rate_or_balance_starts_anew(
     people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, Any]
 ) -> None:
