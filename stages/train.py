@@ -77,10 +77,9 @@ def train(
 ) -> None:
     """Train phase after phase, going on from the newest state in `work`, and write what is shared.
 
-    `state` is a folder for the last state, from which a longer phase or one more goes on.
-
-    Raises TrainingError where the loss is not finite, the device or what to start from is missing, or after Ctrl-C,
-    when the state is kept. Where several processes train (`devices`, `nodes`), the first one writes.
+    `state` is a folder for the last state, from which a longer phase or one more goes on. Where several processes train
+    (`devices`, `nodes`), the first one writes. Raises TrainingError where the loss is not finite, the device or what to
+    start from is missing, or after Ctrl-C, when the state is kept.
     """
     _set_up_torch(params)
     folders: dict[Role, Path] = {"source": source, "target": target}
@@ -138,8 +137,8 @@ def _start_from(model: Autoencoder, start: Start, params: Train) -> None:
 
 @contextmanager
 def _opened_board(work: Path, params: Train) -> Iterator[Board | None]:
-    """TensorBoard's folder, where it is wanted."""
-    if not params.tensorboard:
+    """TensorBoard's folder, where it is wanted; of several processes the first one writes."""
+    if not params.tensorboard or getattr(rank_zero_only, "rank", 0) > 0:
         yield None
         return
     board = Board(work / "tensorboard")
