@@ -12,6 +12,7 @@ from tests.imports import LAYERS, MODULES, ROOT, TREES, imports, reach
 
 DOORS = {
     "albumentations": {"stages/augment.py"},
+    "tensorboardX": {"models/board.py"},
     "av": {"vision/video_read.py", "vision/video_encode.py", "vision/video_write.py"},
     "c2pa": {"trust/credentials.py"},
     "dask": {"flows/dask_engine.py"},
