@@ -67,7 +67,9 @@ class Autoencoder(nn.Module):
         other = ROLES[1 - ROLES.index(role)]
         codes = self.encoder(faces)
         known = is_known(expressions)
-        adopted = self.coder(role).habit.adopt(expressions, self.coder(other).habit)
+        habit = self.coder(role).habit
+        # What the role's person never showed, its decoder cannot draw: it is told the furthest that was shown.
+        adopted = habit.adopt(expressions, self.coder(other).habit).clip(habit.low, habit.high)
         if known.any() and self.coder(role).is_fitted and self.coder(other).is_fitted:
             shown = self.coder(other)(expressions[known])
             codes[known] = self.coder(role)(adopted[known]) + carry_ratio * (codes[known] - shown)

@@ -15,7 +15,7 @@ from vision.evenly import pick_evenly
 from vision.packed import view_ratio
 
 COLUMNS = 8
-CARRY_RATIO = 1.0  # of the swaps shown; convert has its own
+CARRY_RATIO = 0.75  # of the swaps shown; convert has its own
 
 
 @torch.inference_mode()

@@ -119,3 +119,18 @@ def test_a_mirrored_face_looks_the_other_way_with_its_eyes_exchanged() -> None:
     face = np.array([[20, -5, 0.1, 0.3, 0.2, 0.5]], np.float32)
     np.testing.assert_array_equal(mirror_expressions(face), np.array([[-20, -5, 0.3, 0.1, 0.2, 0.5]], np.float32))
     np.testing.assert_array_equal(mirror_expressions(mirror_expressions(face)), face)
+
+
+def test_a_swap_tells_the_decoder_of_nothing_that_its_person_never_showed(rng: np.random.Generator) -> None:
+    model = build_autoencoder("compact", 32, "tiny", seed=1).eval()
+    for role in ("source", "target"):
+        model.coder(role).learn_habit(draw_expressions(rng))
+    furthest = np.stack([model.coder("source").habit.high] * 2)
+    beyond = furthest + np.array([[0] * 6, [30, 15, 0.3, 0.3, 0.3, 0.1]], np.float32)
+    model.coder("target").load_state_dict(model.coder("source").state_dict())
+    face = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(2)).expand(2, -1, -1, -1)
+    with torch.inference_mode():
+        swapped = model.swap(face, beyond, "source", 1.0)
+        usual = model.swap(face, np.stack([model.coder("source").habit.neutral] * 2), "source", 1.0)
+    torch.testing.assert_close(swapped[0], swapped[1])
+    assert not torch.allclose(swapped[0], usual[0])
