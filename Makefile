@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: demo build test soak up down new-show install clean
 
 demo: $(READY)
-	@echo "== Building the demo: about 9 minutes the first time on 2 idle cores, most of it training =="
+	@echo "== Building the demo: 9 to 25 minutes the first time on 2 cores, most of it training =="
 	@$(PY) -m flows.build
 	@echo "== Done =="
 	@echo "video:  data/convert/demo.mp4"
