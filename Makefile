@@ -41,7 +41,7 @@ test: $(READY)
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
-	$(PY) -m pytest -q --numprocesses 2 --dist loadfile -m "not soak"
+	$(PY) -m pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 soak: $(READY)
 	@test -d tests || { echo "this project has no tests: they stay in the one that it was made from" >&2; exit 2; }

@@ -36,3 +36,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 def rng() -> np.random.Generator:
     """A generator that draws the same in every run."""
     return np.random.default_rng(20_261_120)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with heavy tests first: begun last, they would leave one of two workers waiting for the other."""
+    heavy = {item.path for item in items if item.get_closest_marker("heavy")}
+    items.sort(key=lambda item: item.path not in heavy)

@@ -95,9 +95,13 @@ def test_flops_are_those_of_the_layers_counted_by_hand() -> None:
 
 def test_the_table_names_every_architecture_in_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.table.SECONDS", 0.0)
-    head, *rows = list_rows(["compact"], 32, 1, "float32")
+    monkeypatch.setattr("models.table.SCALES", {"tiny": 0.25, "small": 0.5})
+    head, *rows = list_rows(["compact", "original"], 32, 1, "float32")
     assert head.split() == ["arch", "size", "px", "parameters", "GFLOPs/face", "faces/s"]
-    assert [row.split()[:3] for row in rows] == [["compact", size, "32"] for size in SCALES]
+    named = [row.split()[:3] for row in rows]
+    assert named == [
+        [arch, size, px] for arch, px in (("compact", "32"), ("original", "64")) for size in ("tiny", "small")
+    ]
     assert all(float(row.split()[-1]) > 0 for row in rows)
 
 
