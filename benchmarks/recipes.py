@@ -46,7 +46,14 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "4 variants": {"augment": {"variants": 4}},
     "16 variants": {"augment": {"variants": 16}},
 }
-FIGURES = ("swap_psnr_db", "swap_ssim", "sharpness_ratio", "mouth_corr", "eye_corr", "flicker_ratio")
+FIGURES = {
+    "psnr": "swap_psnr_db",
+    "ssim": "swap_ssim",
+    "sharp": "sharpness_ratio",
+    "mouth": "mouth_corr",
+    "eyes": "eye_corr",
+    "flicker": "flicker_ratio",
+}
 
 
 def change_params(params: Params, changes: dict[str, dict[str, Any]], n_steps: int) -> Train:
@@ -127,12 +134,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(RECIPES), choices=list(RECIPES), metavar="NAME")
     arguments = parser.parse_args()
     params = read_params()
-    print(f"{'recipe':16}{'held-out':>9}" + "".join(f"{name.split('_')[1]:>12}" for name in FIGURES) + f"{'s':>8}")
+    print(f"{'recipe':16}{'held-out':>9}" + "".join(f"{name:>9}" for name in FIGURES) + f"{'s':>8}")
     for name in arguments.only:
         folder = arguments.folder / f"{name.replace(' ', '-')}-{arguments.steps}"
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             found = run_recipe(params, RECIPES[name], folder, arguments.steps)
-        row = "".join(f"{found[figure]:12.3f}" for figure in FIGURES)
+        row = "".join(f"{found[figure]:9.3f}" for figure in FIGURES.values())
         print(f"{name:16}{found['heldout_dssim_source']:9.4f}{row}{found['train_s']:8.0f}", flush=True)
 
 
