@@ -56,7 +56,7 @@ class Autoencoder(nn.Module):
 
     def restore(self, faces: Tensor, expressions: Expressions, role: Role) -> Tensor:
         """Faces of the role's own identity, with these expressions (N, 6), restored."""
-        return self.decode(self.encoder(faces), self.coder(role).describe(expressions), role)
+        return self.decode(self.encoder(faces), self.coder(role).describe(self._limit(expressions, role)), role)
 
     def swap(self, faces: Tensor, expressions: Expressions, role: Role, carry_ratio: float) -> Tensor:
         """Faces of the other identity, as the one in `role` would look with that expression.
@@ -67,13 +67,17 @@ class Autoencoder(nn.Module):
         other = ROLES[1 - ROLES.index(role)]
         codes = self.encoder(faces)
         known = is_known(expressions)
-        habit = self.coder(role).habit
-        # What the role's person never showed, its decoder cannot draw: it is told the furthest that was shown.
-        adopted = habit.adopt(expressions, self.coder(other).habit).clip(habit.low, habit.high)
+        adopted = self._limit(self.coder(role).habit.adopt(expressions, self.coder(other).habit), role)
         if known.any() and self.coder(role).is_fitted and self.coder(other).is_fitted:
             shown = self.coder(other)(expressions[known])
             codes[known] = self.coder(role)(adopted[known]) + carry_ratio * (codes[known] - shown)
         return self.decode(codes, self.coder(role).describe(adopted), role)
+
+    def _limit(self, expressions: Expressions, role: Role) -> Expressions:
+        """Expressions no further than the role's person showed them: what was never shown, its decoder cannot draw."""
+        habit = self.coder(role).habit
+        limited: Expressions = expressions.clip(habit.low, habit.high)
+        return limited
 
     def begin_with(self, other: "Autoencoder") -> None:
         """Take over all of another training's weights that belong to no role: encoder, inter, a shared decoder."""

@@ -133,4 +133,7 @@ def test_a_swap_tells_the_decoder_of_nothing_that_its_person_never_showed(rng: n
         swapped = model.swap(face, beyond, "source", 1.0)
         usual = model.swap(face, np.stack([model.coder("source").habit.neutral] * 2), "source", 1.0)
     torch.testing.assert_close(swapped[0], swapped[1])
+    with torch.inference_mode():
+        restored = model.restore(face, beyond, "source")
+    torch.testing.assert_close(restored[0], restored[1])
     assert not torch.allclose(swapped[0], usual[0])
