@@ -37,7 +37,7 @@ down: $(READY)
 
 test: $(READY)
 	@test -d tests || { echo "this project has no tests: they stay in the one that it was made from" >&2; exit 2; }
-	@echo "== Style, types and tests: 5 to 6 minutes on 2 cores =="
+	@echo "== Style, types and tests: 6 to 15 minutes on 2 cores =="
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
@@ -45,7 +45,7 @@ test: $(READY)
 
 soak: $(READY)
 	@test -d tests || { echo "this project has no tests: they stay in the one that it was made from" >&2; exit 2; }
-	@echo "== Trials with servers, kills, full disks and other machines: 5 to 6 minutes on 2 cores =="
+	@echo "== Trials with servers, kills, full disks and other machines: 6 to 14 minutes on 2 cores =="
 	$(PY) -m pytest -q --numprocesses 2 --dist loadfile -m soak
 
 # `make new-show ../myshow` works as well: the words after new-show are no targets then.

@@ -7,7 +7,7 @@ that follows from the measured expression (vision/expression.py), and a swap exc
 Where the architecture says so, its decoders are also told the measured expression beside the code.
 
 An architecture is a module of `models/arch/` with `build_encoder(size_px, size)`, `build_decoder`, whose module takes
-codes and a role and keeps under `own` what belongs to one role, `n_code(size)`, `HAS_MASK` and `IS_TOLD`, whether its
+codes and a role and keeps under `own` what belongs to one role, `n_code(size)` and `IS_TOLD`, whether its
 decoder takes features of the expression after the code. It is imported by name when it is needed, so that a new one
 changes nothing for the others.
 """
@@ -28,13 +28,12 @@ from vision.expression import Expressions, is_known
 class Autoencoder(nn.Module):
     """Faces (N, 3, S, S) in [0, 1] -> pictures of the same size, as one identity or the other looks.
 
-    A picture is RGB, with the face's mask as a fourth channel where the architecture has one (`has_mask`).
+    A picture is RGB, with the face's mask as a fourth channel where the architecture makes one.
     """
 
     def __init__(self, arch: str, size_px: int, size: Size) -> None:
         super().__init__()
         module = import_module(f"models.arch.{arch}")
-        self.has_mask: bool = module.HAS_MASK
         self.is_told: bool = module.IS_TOLD
         self.encoder: nn.Module = module.build_encoder(size_px, size)
         self.decoder: nn.Module = module.build_decoder(size_px, size)

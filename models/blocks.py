@@ -11,17 +11,12 @@ from models.roles import ROLES, Role
 SLOPE = 0.1
 
 
-def down(n_in: int, n_out: int) -> tuple[nn.Module, ...]:
-    """Half the size by a strided 5x5 convolution."""
-    return nn.Conv2d(n_in, n_out, 5, stride=2, padding=2), nn.LeakyReLU(SLOPE)
-
-
 def downs(channels: Iterable[int]) -> list[nn.Module]:
-    """Half the size again and again, RGB to the last of the channels."""
+    """Half the size again and again by strided 5x5 convolutions, RGB to the last of the channels."""
     layers: list[nn.Module] = []
     n_in = 3
     for n_out in channels:
-        layers += down(n_in, n_out)
+        layers += [nn.Conv2d(n_in, n_out, 5, stride=2, padding=2), nn.LeakyReLU(SLOPE)]
         n_in = n_out
     return layers
 

@@ -117,12 +117,15 @@ class Keeper(Callback):
         scores = training.validate_faces(self._watched.held_out)
         mean_loss = sum(training.recent) / len(training.recent)
         training.recent.clear()
-        rate = training.last_rate
-        self._progress.log.append((training.step, mean_loss, scores["source"], scores["target"], rate))
+        self._progress.log.append((training.step, mean_loss, scores["source"], scores["target"], training.rate))
         held_out = "/".join(f"{score:.4f}" for score in scores.values())
         self._bar.set_postfix_str(f"{self._pace.faces_per_s:.0f} faces/s, loss {mean_loss:.4f}, held out {held_out}")
         if self._board is not None:
-            figures = {"train/loss": mean_loss, "train/rate": rate, "train/faces_per_s": self._pace.faces_per_s}
+            figures = {
+                "train/loss": mean_loss,
+                "train/rate": training.rate,
+                "train/faces_per_s": self._pace.faces_per_s,
+            }
             figures |= {f"validation/dssim_{role}": score for role, score in scores.items()}
             self._board.add_figures(training.step, figures)
         return self._end.ending.is_reached(self._progress)
@@ -136,8 +139,7 @@ class Keeper(Callback):
             if self._board is not None:
                 self._board.add_picture(training.step, "preview", preview)
         if is_due:
-            add_to_strip(self._progress.strip, training, self._watched.held_out["target"])
-            write_strip(self._places.previews / "strip.png", self._progress.strip, training, self._watched)
+            grow_strip(self._places.previews / "strip.png", self._progress.strip, training, self._watched.held_out)
         if is_last or training.step % self._intervals.checkpoint == 0:
             save_state(self._places.states, training, self._progress)
 
@@ -150,13 +152,9 @@ def write_preview(path: Path, training: Training, held_out: Mapping[Role, FaceSa
     return picture
 
 
-def add_to_strip(strip: Strip, training: Training, held_out: FaceSample) -> None:
-    """Add how the averaged weights swap the target's held-out faces now."""
-    strip.add(training.step, draw_swaps(training.averaged, training.size_px, held_out)[1])
-
-
-def write_strip(path: Path, strip: Strip, training: Training, watched: Watched) -> None:
-    """Draw the strip as PNG."""
-    faces, _ = draw_swaps(training.averaged, training.size_px, watched.held_out["target"])
+def grow_strip(path: Path, strip: Strip, training: Training, held_out: Mapping[Role, FaceSample]) -> None:
+    """Add how the averaged weights swap the target's held-out faces at this step, unless it is there; draw a PNG."""
+    faces, swaps = draw_swaps(training.averaged, training.size_px, held_out["target"])
+    strip.add(training.step, swaps)
     with whole_file(path) as partial:
         partial.write_bytes(encode_png(strip.draw(faces)))

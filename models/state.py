@@ -38,7 +38,6 @@ def save_state(folder: Path, training: Training, progress: Progress) -> None:
     state = {
         "step": training.step,
         "recent": training.recent,
-        "last_rate": training.last_rate,
         "first_step": progress.first_step,
         "log": progress.log,
         "strip": progress.strip.rows,
@@ -81,7 +80,6 @@ def load_state(path: Path, training: Training) -> Progress:
             training.critic.load_state_dict(state["critic"])
             training.critic.optimizer.load_state_dict(state["critic_optimizer"])
         training.step, training.recent = int(state["step"]), list(state["recent"])
-        training.last_rate = float(state["last_rate"])
         log = [tuple(line) for line in state["log"]]
         return Progress(int(state["first_step"]), log, Strip(list(state["strip"])))
     except (RuntimeError, KeyError, TypeError) as error:

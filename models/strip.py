@@ -19,6 +19,9 @@ class Strip:
     rows: list[tuple[int, Tensor]] = field(default_factory=list)
 
     def add(self, step: int, swaps: NDArray[np.uint8]) -> None:
+        """Add a row, unless that step's is there."""
+        if self.rows and self.rows[-1][0] == step:
+            return
         self.rows.append((step, torch.from_numpy(swaps.copy())))
         if len(self.rows) > MOST_ROWS:
             self.rows = self.rows[-1::-2][::-1]

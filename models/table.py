@@ -9,10 +9,12 @@ counting as two; faces/s are of the whole training step on this machine's CPU, b
 import argparse
 import time
 from collections.abc import Iterator
+from pkgutil import iter_modules
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+import models.arch
 from models.autoencoder import Autoencoder, build_autoencoder
 from models.batches import EXPRESSIONS, Batch
 from models.expression import N_FEATURES
@@ -23,7 +25,7 @@ from models.training import Recipe, Training
 from vision.expression import EXPRESSION
 from vision.packed import stored_px
 
-ARCHS = ("compact", "df", "liae", "original")
+ARCHS = tuple(module.name for module in iter_modules(models.arch.__path__))
 SECONDS = 3.0  # at least, that a speed is measured for
 RECIPE = Recipe(
     schedule=Schedule("constant", rate=1e-4, warmup=0, first_step=0, n_steps=1),

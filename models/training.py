@@ -26,7 +26,6 @@ from models.warp import Views, cut_views, draw_views, keyed_generator
 from vision.expression import Expressions, mirror_expressions
 from vision.packed import view_ratio
 
-Losses = dict[str, float]
 _UNTOLD = 0.1  # share of the faces whose decoder is told nothing of their expression
 _BATCH = 64  # faces that go through the nets together where nothing is learnt
 
@@ -62,7 +61,6 @@ class Training(LightningModule):
         self.size_px = size_px
         self.step = 0
         self.recent: list[float] = []  # losses since the last line of the log
-        self.last_rate = 0.0  # of the step that was made last
         self.optimizer = AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
         self.recipe: Recipe
         self._shown: dict[Role, tuple[Tensor, Tensor]] = {}  # to the critic, in this step
@@ -73,7 +71,7 @@ class Training(LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         del index  # the step's own number counts, also after a restart
         for group in self.optimizer.param_groups:
-            group["lr"] = self.rate
+            group["lr"] = self.recipe.schedule.rate_at(self.step)
         views = {role: self._draw(cast(Tensor, batch[role]), role) for role in ROLES}
         features = {role: self._describe(cast(Tensor, batch[role + EXPRESSIONS]), views[role], role) for role in ROLES}
         restored = self.model({role: views[role].warped for role in ROLES}, features)
@@ -81,8 +79,8 @@ class Training(LightningModule):
 
     @property
     def rate(self) -> float:
-        """The learning rate of the step that is made next."""
-        return self.recipe.schedule.rate_at(self.step)
+        """The learning rate of the step that was made last."""
+        return float(self.optimizer.param_groups[0]["lr"])
 
     def _compare(self, picture: Tensor, face: Tensor, role: Role) -> Tensor:
         comparison = Comparison(picture, face, role, self.recipe.emphasis)
@@ -93,7 +91,6 @@ class Training(LightningModule):
 
     def finish_step(self, loss: float) -> None:
         """Count the step that was made and average the weights. Raises TrainingError where the loss is not finite."""
-        self.last_rate = self.rate
         self.step += 1
         if not math.isfinite(loss):
             raise TrainingError(
@@ -101,7 +98,7 @@ class Training(LightningModule):
                 "(the last state before it is kept)"
             )
         if self.critic is not None and self._shown:
-            self.critic.learn(self._shown, self.last_rate)
+            self.critic.learn(self._shown, self.rate)
             self._shown.clear()
         self.recent.append(loss)
         self._average()

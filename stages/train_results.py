@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from models.autoencoder import Autoencoder
 from models.batches import FacePairs
 from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
-from models.keeper import Watched, add_to_strip, write_preview, write_strip
+from models.keeper import Watched, grow_strip, write_preview
 from models.losses import dssim, face_mask
 from models.roles import ROLES, Role
 from models.state import Progress
@@ -41,7 +41,7 @@ class Results:
             save_checkpoint(folder / "checkpoint.safetensors", Checkpoint(training.averaged, self.info, means))
             preview = folder / "previews" / f"step-{training.step:08d}.png"
             write_preview(preview, training, self.watched.held_out)
-        self._write_strip(strip)
+        grow_strip(strip, self.progress.strip, training, self.watched.held_out)
         floors = {role: _score_mean_face(means[role], self.watched.held_out[role].faces) for role in ROLES}
         with whole_file(metrics) as path:
             path.write_text(_format_metrics(training, scores, floors))
@@ -50,18 +50,12 @@ class Results:
         said = (f"{role} {scores[role]:.4f} (mean face {floors[role]:.4f})" for role in ROLES)
         print("train: held-out DSSIM", ", ".join(said), flush=True)
 
-    def _write_strip(self, path: Path) -> None:
-        training, strip = self.training, self.progress.strip
-        if not strip.rows or strip.rows[-1][0] != training.step:
-            add_to_strip(strip, training, self.watched.held_out["target"])
-        write_strip(path, strip, training, self.watched)
-
     def _format_log(self, scores: dict[str, float]) -> str:
         """The loss curve as CSV; its last line is the finished training's."""
         lines, training = list(self.progress.log), self.training
         if training.recent:
             mean_loss = sum(training.recent) / len(training.recent)
-            lines.append((training.step, mean_loss, scores["source"], scores["target"], training.last_rate))
+            lines.append((training.step, mean_loss, scores["source"], scores["target"], training.rate))
         rows = [f"{step},{loss:.6f},{(s + t) / 2:.6f},{s:.6f},{t:.6f},{rate:.3g}" for step, loss, s, t, rate in lines]
         return "\n".join(["step,train,validation,validation_source,validation_target,rate", *rows, ""])
 

@@ -268,6 +268,18 @@ def test_a_stage_needs_what_dvc_lock_says_and_is_refused_below_it(
     assert re.match(told, str(find_lack(stage, footprint)))
 
 
+def test_the_flow_offers_a_training_the_state_among_its_results(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project.root)
+    held = Path("data/train/ben_as_ada.state/key/step-00000012.pt")
+    held.parent.parent.unlink()  # the fake's result is a file
+    held.parent.mkdir(parents=True)
+    held.write_bytes(b"a state")
+    StageProcesses().run("train@ben_as_ada", print, Way())
+    assert Path(".work/train@ben_as_ada/key/step-00000012.pt").read_bytes() == b"a state"
+
+
 def test_a_stage_that_runs_is_asked_for_its_space_and_what_is_restored_is_not(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

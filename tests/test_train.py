@@ -18,18 +18,21 @@ from safetensors.torch import load_file
 
 from errors import TrainingError
 from flows.carried_states import carry_states
+from models.autoencoder import build_autoencoder
 from models.checkpoint import load_checkpoint
 from models.ending import Ending
 from models.losses import face_mask
 from models.schedule import Schedule
 from models.state import Progress
 from models.strip import MOST_ROWS, Strip
+from models.table import RECIPE
 from models.tensors import to_tensor
 from models.training import Training
-from models.warp import cut_views
+from models.warp import Views, cut_views
 from stages.params import Train
 from stages.train import train
 from vision.crops import decode_png
+from vision.expression import mirror_expressions
 from vision.hashing import hash_file
 from vision.packed import view_ratio
 
@@ -357,6 +360,24 @@ def test_an_adversarial_phase_goes_on_from_its_state_and_from_a_phase_without_it
     assert np.abs(weights(tmp_path / "plain")[BIAS] - weights(tmp_path / "once")[BIAS]).max() > 1e-5
 
 
+def test_of_one_face_in_ten_the_decoder_is_told_nothing_and_of_a_mirrored_one_its_mirrored_expression() -> None:
+    model = build_autoencoder("compact", 32, "tiny", 1)
+    training = Training(model, 32, weight_decay=0.0)
+    training.recipe = RECIPE
+    rng = np.random.default_rng(1)
+    coder = model.coder("source")
+    coder.learn_habit(rng.normal(0.3, 0.1, (50, 6)).astype(np.float32))
+    expressions = rng.normal(0.3, 0.1, (500, 6)).astype(np.float32)
+    views = Views(torch.empty(0), torch.empty(0), torch.zeros(500, dtype=torch.bool))
+    told = training._describe(torch.from_numpy(expressions), views, "source")
+    is_told = (told != 0).any(1)
+    assert 0.05 < 1 - is_told.float().mean() < 0.15
+    assert torch.equal(told[is_told], coder.describe(expressions)[is_told])
+    views = views._replace(is_mirrored=~views.is_mirrored)
+    mirrored = training._describe(torch.from_numpy(expressions), views, "source")
+    assert torch.equal(mirrored[is_told], coder.describe(mirror_expressions(expressions))[is_told])
+
+
 def test_a_mask_is_learnt_where_it_has_a_weight(people: Path, tmp_path: Path) -> None:
     run(people, tmp_path, phases=[PHASE | {"steps": 60, "losses": PHASE["losses"] | {"mask": 20.0}}])  # type: ignore[operator]
     model = load_checkpoint(tmp_path / "out/checkpoint.safetensors").model
@@ -384,7 +405,9 @@ def test_two_processes_that_share_a_batch_follow_one_that_has_it_whole(people: P
     """DDP over gloo, as `python -m stages.train` starts it: Lightning starts the second process by the same command."""
     for name, devices in (("one", 1), ("two", 2)):
         command = [sys.executable, "-m", "tests.train_alone", str(people), str(tmp_path / name), str(devices)]
-        subprocess.run(command, cwd=ROOT, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}, check=True)
+        environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+        assert (b"MEMBER: 2/2" in done.stderr) == (devices == 2)
     one, two = (np.loadtxt(tmp_path / name / "loss.csv", delimiter=",", skiprows=1) for name in ("one", "two"))
     np.testing.assert_allclose(two[0], one[0], rtol=1e-3)  # later, last digits grow
     np.testing.assert_allclose(two, one, rtol=0.08)

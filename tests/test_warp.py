@@ -1,7 +1,9 @@
 """Random geometry: keyed, shared by input and face, and gentle."""
 
+import pytest
 import torch
 
+from models.share import Share
 from models.warp import cut_views, draw_views, keyed_generator
 
 RATIO = 0.8
@@ -62,3 +64,21 @@ def test_flip_mirrors_about_half_of_the_faces_and_none_without() -> None:
         _, face, _ = draw_views(stored(128), RATIO, 64, 0.0, flip, keyed_generator(5))
         share = (face[:, 0, :, 0].mean(1) > face[:, 0, :, -1].mean(1)).float().mean()
         assert low <= share <= high
+
+
+@pytest.mark.parametrize("warp", [0.0, 1.0])
+def test_shares_of_a_batch_are_together_what_the_whole_would_be(warp: float) -> None:
+    faces = stored(6) + torch.linspace(0, 0.1, 6)[:, None, None, None]
+    whole = draw_views(faces, RATIO, 64, warp, True, keyed_generator(7))
+    for rank in range(3):
+        share = Share(rank, 3)
+        part = draw_views(share.take(faces), RATIO, 64, warp, True, keyed_generator(7), share)
+        for own, all_of_them in zip(part, whole, strict=True):
+            torch.testing.assert_close(own, share.take(all_of_them), rtol=0, atol=1e-6)
+
+
+def test_it_is_told_which_faces_are_mirrored() -> None:
+    _, face, is_mirrored = draw_views(stored(16), RATIO, 64, 0.0, True, keyed_generator(8))
+    runs_left = face[:, 0, 32, 0] > face[:, 0, 32, -1]
+    assert torch.equal(is_mirrored, runs_left)
+    assert 0 < is_mirrored.sum() < 16

@@ -4,6 +4,8 @@ Expressions are (N, 6), NaN where unknown (vision/expression.py). Draws of an ep
 at least 1.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,11 +36,12 @@ def count_source_draws(source: Expressions, target: Expressions, target_draws: D
     measures are fitted one after the other, again and again (raking: Deming and Stephan 1940). No face is drawn more
     than `most` times as often, or as rarely, as the median one, which is drawn `most` times.
     """
-    wanted = _show_as_source(target, source)
+    columns = zip(source.T, _show_as_source(target, source).T, _FINEST, strict=True)
+    spreads = [_spread_draws(own, asked, target_draws, finest) for own, asked, finest in columns]
     weights = np.ones(len(source))
     for _ in range(_ROUNDS):
-        for own, asked, finest in zip(source.T, wanted.T, _FINEST, strict=True):
-            weights *= _measure_need(own, weights, asked, target_draws, finest)
+        for spread in spreads:
+            weights *= spread.find_lack(weights)
             weights = np.clip(weights / max(float(np.median(weights)), 1e-6), 1 / most, most)
     return _round(weights * most)
 
@@ -66,21 +69,34 @@ def _measure_rarity(values: Values, finest: float) -> NDArray[np.float64]:
     return rarity
 
 
-def _measure_need(
-    own: Values, weights: NDArray[np.float64], asked: Values, draws: Draws, finest: float
-) -> NDArray[np.float64]:
-    """Share of what is asked, by its draws / share of the own, by their weights, in the own bin; 1 where unknown."""
+@dataclass(frozen=True)
+class _Spread:
+    """How one measure should be spread: the faces that have it, (N,), their bins, and each bin's share of the draws."""
+
+    is_known: NDArray[np.bool_]
+    bins: NDArray[np.int64]
+    shares: NDArray[np.float64]
+
+    def find_lack(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What each face's weight lacks by this measure, as a factor: (N,), 1 where it is unknown."""
+        lack = np.ones(len(weights))
+        if len(self.bins):
+            known = weights[self.is_known]
+            has = np.bincount(self.bins, known, _BINS) / known.sum()
+            lack[self.is_known] = self.shares[self.bins] / has[self.bins]
+        return lack
+
+
+def _spread_draws(own: Values, asked: Values, draws: Draws, finest: float) -> _Spread:
+    """One measure of the own faces, to be spread as what is asked for, which counts by its draws."""
     is_own, is_asked = np.isfinite(own), np.isfinite(asked)
-    need = np.ones(len(own))
-    if is_own.any() and is_asked.any():
-        own, weights, asked, draws = own[is_own], weights[is_own], asked[is_asked], draws[is_asked]
-        edges = _cut_bins(np.concatenate([own, asked]), finest)
-        nearest = np.clip(asked, own.min(), own.max())  # what lies beyond the own faces falls to the furthest of them
-        bins = _find_bins(own, edges)
-        has = np.bincount(bins, weights, _BINS) / weights.sum()
-        wants = np.bincount(_find_bins(nearest, edges), draws, _BINS) / draws.sum()
-        need[is_own] = wants[bins] / has[bins]
-    return need
+    if not (is_own.any() and is_asked.any()):
+        return _Spread(np.zeros(len(own), bool), np.empty(0, np.int64), np.empty(0))
+    own, asked, draws = own[is_own], asked[is_asked], draws[is_asked]
+    edges = _cut_bins(np.concatenate([own, asked]), finest)
+    nearest = np.clip(asked, own.min(), own.max())  # what lies beyond the own faces falls to the furthest of them
+    shares = np.bincount(_find_bins(nearest, edges), draws, _BINS) / draws.sum()
+    return _Spread(is_own, _find_bins(own, edges), shares)
 
 
 def _cut_bins(values: Values, finest: float) -> NDArray[np.float64]:

@@ -16,7 +16,6 @@ from models.sizes import Size, scale_channels
 
 CHANNELS = (32, 64, 128, 192)  # at the size base, from the finest level to the coarsest
 N_CODE = 256
-HAS_MASK = True
 IS_TOLD = True
 
 

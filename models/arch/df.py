@@ -9,7 +9,6 @@ from models import saehd
 from models.blocks import OwnDecoders
 from models.sizes import Size
 
-HAS_MASK = True
 IS_TOLD = False
 
 

@@ -11,7 +11,6 @@ from models import saehd
 from models.roles import Role
 from models.sizes import Size
 
-HAS_MASK = True
 IS_TOLD = False
 
 

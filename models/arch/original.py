@@ -10,7 +10,6 @@ from torch import nn
 from models.blocks import SLOPE, OwnDecoders, Sigmoid, downs
 from models.sizes import Size, scale_channels
 
-HAS_MASK = False
 IS_TOLD = False
 
 
