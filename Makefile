@@ -20,6 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: demo build test soak up down new-show install clean
 
 demo: $(READY)
+	@$(PY) -m trust.keys init --if-missing
 	@echo "== Building the demo: 9 to 25 minutes the first time on 2 cores, most of it training =="
 	@$(PY) -m flows.build
 	@echo "== Done =="

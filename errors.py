@@ -3,6 +3,8 @@
 UnderstudyError
  ├── ParamsError       (ValueError)    params.yaml says something that cannot be
  ├── ConsentError      (PermissionError)  a person's record is missing or does not fit
+ ├── TrustError        (ValueError)    credentials, keys or a video's mark are missing or do not verify
+ ├── RegisterError     (ValueError)    the register of originals and videos was altered
  ├── ClipError         (ValueError)    a clip cannot be read, or has a part that cannot
  ├── FaceError         (LookupError)   no usable face where one is needed
  ├── TableError        (ValueError)    a table lacks a column or holds a wrong type
@@ -32,7 +34,15 @@ class ParamsError(UnderstudyError, ValueError):
 
 
 class ConsentError(UnderstudyError, PermissionError):
-    """A person's consent record is missing, unreadable or another person's."""
+    """A person's consent record is missing, unreadable, another person's, or does not allow what is to be done."""
+
+
+class TrustError(UnderstudyError, ValueError):
+    """Keys or credentials are missing, or do not verify."""
+
+
+class RegisterError(UnderstudyError, ValueError):
+    """The register of originals and videos was altered, or cannot be written."""
 
 
 class ClipError(UnderstudyError, ValueError):

@@ -29,6 +29,7 @@ from stages.augment import augment
 from stages.convert import convert
 from stages.evaluate import TakeFiles, evaluate
 from stages.params import Params, Train, read_params
+from stages.release import Release
 from stages.train import train
 
 TAKE = "demo"
@@ -134,6 +135,7 @@ def _swap(params: Params, folder: Path) -> None:
         record=files.conversions,
         params=params.convert,
         blend=take.blend,
+        release=Release(take=TAKE, purpose=take.purpose, parts={take.target: files.parts}, consent={}),
     )
     report = folder / "report"
     evaluate(files, take.truth, params.evaluate, folder / "evaluate.json", folder / "frames.csv", report)

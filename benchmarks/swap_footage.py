@@ -41,7 +41,8 @@ def prepare(source: Path, target: Path, folder: Path, settings: list[str]) -> No
     person = {"consent": "unverified", "interval_s": 0.04, "faceset": "all"}
     params["identities"] = {name: {"clips": f"clips/{name}", **person} for name in ("source", "target")}
     params["pairs"] = {"swap": {"source": "source", "target": "target"}}
-    place = {"pair": "swap", "target": "target", "clip": f"clips/target/{target.name}"}
+    place = {"pair": "swap", "source": "source", "target": "target", "clip": f"clips/target/{target.name}"}
+    place["purpose"] = "forensics"
     params["takes"] = {"swap": {**place, "blend": dict(BLEND), "truth": None}}
     for setting in settings:
         _change(params, setting)

@@ -41,6 +41,7 @@ from flows.stage_process import StageError, StageProcesses, StageTimeoutError, W
 from flows.terminal import print_table, say
 from stages.check import EDITS, add_edits, check_files
 from stages.params import read_params
+from stages.permission import add_consent_folders
 
 JOBS = 2  # two people's stages side by side; one training takes all cores by itself
 Future = PrefectFuture[State[Any]]
@@ -49,8 +50,9 @@ Future = PrefectFuture[State[Any]]
 def check_inputs() -> None:
     """What the stage `check` looks at, before DVC expands a key: a mistake is told at once. Raises UnderstudyError."""
     params = read_params()
-    check_files(params.identities, params.takes)
+    check_files(params)
     add_edits(params.identities, EDITS)
+    add_consent_folders(params)
 
 
 @flow(name="build", validate_parameters=True)

@@ -18,12 +18,15 @@ from stages.params import MAPS
 from vision.whole import whole_folder
 
 LEFT_OUT = (".ci/", "benchmarks/", "clips/", "consent/", "edits/", "performers/truth/", "tests/")
+# Of .gitignore: what a show commits and the template does not.
+COMMITTED = r"/metrics/|/dvc\.lock|/register/|/trust/roots/|# Committed by the teams.*"
 
 NEXT = """The new project is {folder}. Next, there:
   1. put each person's clips into clips/NAME/, and the records of consent into consent/NAME/record.json
   2. fill in identities, pairs and takes in params.yaml (the demo's stand there as comments)
-  3. make build
-  4. commit params.yaml, dvc.lock, edits and metrics; with many gigabytes of clips: dvc add clips/NAME"""
+  3. make this clone's keys: .venv/bin/python -m trust.keys init --name "WHO SIGNS" (after make install)
+  4. make build
+  5. commit params.yaml, dvc.lock, edits, metrics, register and trust/roots; of many gigabytes of clips: dvc add"""
 
 
 def new_show(folder: Path) -> None:
@@ -34,9 +37,7 @@ def new_show(folder: Path) -> None:
         for name in _list_files():
             _copy(name, partial)
         _rewrite(partial / "params.yaml", _empty_maps)
-        _rewrite(
-            partial / ".gitignore", lambda text: _drop_lines(text, r"/metrics/|/dvc\.lock|# Committed by the teams.*")
-        )
+        _rewrite(partial / ".gitignore", lambda text: _drop_lines(text, COMMITTED))
         _rewrite(partial / ".dvc/config", lambda text: _drop_lines(text, r"\s*no_scm = true"))
         _commit(partial)
     print(NEXT.format(folder=folder))

@@ -17,6 +17,7 @@ import pandas as pd
 from errors import UnderstudyError
 from stages.check import EDITS
 from stages.params import Identity, Params, Take, Truth, read_params
+from trust.consent import record_path
 from vision.clip_read import list_clips, probe_clip, read_frames
 from vision.edits import HEADER, read_edits
 from vision.hashing import hash_file
@@ -52,9 +53,8 @@ def make_case(folder: Path, stages: Iterable[str]) -> list[Piece]:
     for name, piece in pieces.items():
         _cut(piece.clip, folder / piece.clip, piece.first)
         _write_edits(folder, name, piece)
-        consent = Path(params.identities[name].consent)
-        if consent.is_file():
-            _copy(consent, folder)
+        if record_path(name).is_file():
+            _copy(record_path(name), folder)
     values = _shrink(params.model_dump())
     for name, piece in pieces.items():
         values["identities"][name] |= _shrink_identity(params.identities[name], piece)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from errors import FaceError, one_line_errors
 from stages.params import Align, pick, read_key, read_params
+from stages.permission import require_consent
 from stages.spread import spread
 from vision.alignment import Matrix, align_face, compose, estimate_pose
 from vision.bridge import TrackedFace, bridge_gaps
@@ -270,6 +271,7 @@ def main() -> None:
     with one_line_errors():
         key = read_key("align")
         params = read_params()
+        require_consent("align", key, params)
         align(
             clips=Path(pick(params.identities, "identities", key).clips),
             shots=Path(f"data/sample/{key}/shots.parquet"),

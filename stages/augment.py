@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from disk import FREE_SOME, find_free, name_disk
 from errors import FaceError, SizeError, one_line_errors
 from stages.params import Augment, read_key, read_params
+from stages.permission import require_consent
 from vision.alignment import transform, view_matrix
 from vision.crops import crop_picture, decode_png
 from vision.expression import EXPRESSION, Expressions
@@ -175,6 +176,7 @@ def main() -> None:
     with one_line_errors():
         key = read_key("augment")
         params = read_params()
+        require_consent("augment", key, params)
         augment(Path(f"data/align/{key}/faceset"), Path(f"data/augment/{key}"), params.augment, params.seed)
 
 

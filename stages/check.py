@@ -8,8 +8,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from errors import ClipError, ParamsError, one_line_errors
-from stages.params import Identity, Take, read_params
-from trust.consent import check_consent
+from stages.params import Identity, Params, Take, read_params
+from stages.permission import add_consent_folders, require_all_consent
 from vision.picture_folder import refuse_stills
 from vision.whole import whole_file
 
@@ -31,26 +31,27 @@ FACES_LIBRARIES = (
 TORCH_LIBRARIES = ("numpy", "torch")
 
 
-def check(identities: Mapping[str, Identity], takes: Mapping[str, Take], data: Path) -> None:
+def check(params: Params, data: Path) -> None:
     """Check what params.yaml names, make missing edits/<identity>/tracks.csv, and write three files into `data`."""
-    check_files(identities, takes)
-    add_edits(identities, EDITS)
+    check_files(params)
+    add_edits(params.identities, EDITS)
+    add_consent_folders(params)
     _write(data / "check.txt", "params.yaml is valid\n")
     _write(data / "versions-faces.txt", _list_versions(FACES_LIBRARIES))
     _write(data / "versions-torch.txt", _list_versions(TORCH_LIBRARIES))
 
 
-def check_files(identities: Mapping[str, Identity], takes: Mapping[str, Take]) -> None:
-    """Check that there are people, and that their clips and records exist. Raises an UnderstudyError."""
-    if not identities:
+def check_files(params: Params) -> None:
+    """Check that there are people who have agreed, and that their clips exist. Raises an UnderstudyError."""
+    if not params.identities:
         raise ParamsError(
             "params.yaml: identities is empty; put a person's clips into clips/NAME and add an entry identities.NAME"
         )
-    for name, identity in identities.items():
+    for name, identity in params.identities.items():
         _check_clips(name, identity)
-        check_consent(name, identity.consent)
-    for name, take in takes.items():
+    for name, take in params.takes.items():
         _check_take(name, take)
+    require_all_consent(params)
 
 
 def add_edits(identities: Mapping[str, Identity], folder: Path) -> None:
@@ -110,8 +111,7 @@ def _write(path: Path, text: str) -> None:
 
 def main() -> None:
     with one_line_errors():
-        params = read_params()
-        check(params.identities, params.takes, Path("data"))
+        check(read_params(), Path("data"))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from errors import one_line_errors
 from stages.params import Compare, pick, read_key, read_params
+from stages.permission import require_consent
 from vision.coverage import Faces, find_lacks, measure_coverage, tell_lack, to_rows
 from vision.coverage_plot import draw_coverage
 from vision.crops import Picture, decode_png
@@ -63,6 +64,7 @@ def main() -> None:
     with one_line_errors():
         key = read_key("compare")
         params = read_params()
+        require_consent("compare", key, params)
         pair = pick(params.pairs, "pairs", key)
         compare(
             source=Path(f"data/align/{pair.source}/faceset"),

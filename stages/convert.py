@@ -9,9 +9,11 @@ from errors import FaceError, one_line_errors
 from models.checkpoint import CheckpointInfo
 from stages.face_swap import NO_FACE, Place, SwappedPart, Swapping, load_same_checkpoint, swap_faces
 from stages.params import Blend, Convert, pick, read_key, read_params
+from stages.permission import require_consent
 from stages.progress import Progress
+from stages.release import Release
 from stages.spread import spread
-from trust.publish import PublishedPart, publish_video
+from trust.publish import PublishedPart, Publisher, publish_video
 from vision.alignment import compose, scale_of, view_matrix
 from vision.clip_read import probe_clip
 from vision.expression import EXPRESSION
@@ -22,28 +24,42 @@ from vision.tables import CONVERSIONS, TRACKS, TableWriter, matrix, outlines, po
 
 
 def convert(
-    clip: Path, parts: Path, tracks: Path, checkpoint: Path, video: Path, record: Path, params: Convert, blend: Blend
+    clip: Path,
+    parts: Path,
+    tracks: Path,
+    checkpoint: Path,
+    video: Path,
+    record: Path,
+    params: Convert,
+    blend: Blend,
+    release: Release,
 ) -> None:
     """Swap the face in every frame of the clip and publish the video.
 
     Raises FaceError where no frame shows the target's face, or one does not and params.missing is `fail`, ClipError
-    for a folder of stills, and where the clip is not the one of `parts`.
+    for a folder of stills, and where the clip is not the one of `parts`, TrustError where there are no keys.
     """
     refuse_stills(clip)
-    plan = plan_swap(clip, parts, tracks, checkpoint, params, blend)
+    publisher = Publisher()
+    plan = plan_swap(clip, parts, tracks, checkpoint, params, blend, release)
+    first = plan[0]
+    origin = release.tell_origin(params, first.marking, clip, first.clip_sha256, first.checkpoint_sha256)
     with TableWriter(record, CONVERSIONS) as writer:
         swapped = _take_rows(spread(swap_faces, plan), writer)
-        publish_video(swapped, video, probe_clip(clip), clip, params.crf)
+        publish_video(swapped, video, probe_clip(clip), params.crf, origin, publisher)
     n_swapped = sum(len(swapping.places) for swapping in plan)
     print(f"convert: {n_swapped} of {plan[-1].part.end_frame} frames swapped", flush=True)
 
 
-def plan_swap(clip: Path, parts: Path, tracks: Path, checkpoint: Path, params: Convert, blend: Blend) -> list[Swapping]:
+def plan_swap(
+    clip: Path, parts: Path, tracks: Path, checkpoint: Path, params: Convert, blend: Blend, release: Release
+) -> list[Swapping]:
     """What is to be swapped, in order: each part of the clip with the places of its faces."""
     checkpoint_sha256 = hash_file(checkpoint)
     clip_sha256, known = read_parts(parts, clip)
     places = read_places(tracks, clip.name, load_same_checkpoint(checkpoint, checkpoint_sha256).info)
     _check_missing(clip, places, known[-1].end_frame, params.missing)
+    marking = release.mark(params, blend, clip_sha256, checkpoint_sha256)
     return [
         Swapping(
             clip=clip,
@@ -55,6 +71,7 @@ def plan_swap(clip: Path, parts: Path, tracks: Path, checkpoint: Path, params: C
             checkpoint_sha256=checkpoint_sha256,
             params=params,
             blend=blend,
+            marking=marking,
         )
         for part in known
     ]
@@ -96,6 +113,7 @@ def main() -> None:
     with one_line_errors():
         key = read_key("convert")
         params = read_params()
+        require_consent("convert", key, params)
         take = pick(params.takes, "takes", key)
         convert(
             clip=Path(take.clip),
@@ -106,6 +124,15 @@ def main() -> None:
             record=Path(f"data/convert/{key}.parquet"),
             params=params.convert,
             blend=take.blend,
+            release=Release(
+                take=key,
+                purpose=params.takes[key].purpose,
+                parts={who: Path(f"data/sample/{who}/parts.parquet") for who in (take.source, take.target)},
+                consent={
+                    take.source: params.identities[take.source].consent,
+                    take.target: params.identities[take.target].consent,
+                },
+            ),
         )
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from errors import ClipError, FaceError, one_line_errors
 from models.face_search import Search, Stretch, find_faces
 from stages.params import Detect, pick, read_key, read_params
+from stages.permission import require_consent
 from stages.progress import Progress
 from stages.spread import spread
 from vision.clip import Part
@@ -71,6 +72,7 @@ def main() -> None:
     with one_line_errors():
         key = read_key("detect")
         params = read_params()
+        require_consent("detect", key, params)
         detect(
             clips=Path(pick(params.identities, "identities", key).clips),
             shots=Path(f"data/sample/{key}/shots.parquet"),

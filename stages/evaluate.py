@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from errors import ClipError, ParamsError, TableError, one_line_errors
 from stages.params import Evaluate, Truth, pick, read_key, read_params
+from stages.permission import require_consent
 from stages.progress import Progress
 from stages.spread import spread
+from trust.inspect import require_marked
 from vision.clip import Part
 from vision.contact_sheet import draw_sheet
 from vision.crops import encode_png
@@ -82,8 +84,10 @@ def evaluate(
     """Measure the finished video frame by frame; write the figures, a row a frame, and the report's folder.
 
     Raises ParamsError for a truth that is not the one params.yaml names, ClipError for videos that do not belong
-    together, TableError and CheckpointError for results of earlier stages that lack something.
+    together, TableError and CheckpointError for results of earlier stages that lack something, TrustError for a video
+    whose credentials or mark do not verify.
     """
+    require_marked(files.swap)
     held_out = _read_held_out(files.train_metrics)
     if truth is not None:
         _check_truth(files.take, truth)
@@ -293,6 +297,7 @@ def main() -> None:
     with one_line_errors():
         key = read_key("evaluate")
         params = read_params()
+        require_consent("evaluate", key, params)
         take = pick(params.takes, "takes", key)
         evaluate(
             files=TakeFiles.of(key, take.clip, take.pair, take.target),

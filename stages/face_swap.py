@@ -15,7 +15,7 @@ from models.checkpoint import Checkpoint, load_checkpoint
 from models.tensors import to_pictures, to_tensor
 from models.threads import one_thread
 from stages.params import Blend, Convert
-from trust.publish import PublishedPart, publish_part
+from trust.publish import Marking, PublishedPart, publish_part
 from vision.alignment import Matrix, Points
 from vision.blend import Blending, Face, paste_face
 from vision.clip import Frame, Part
@@ -61,6 +61,7 @@ class Swapping:
     checkpoint_sha256: str
     params: Convert
     blend: Blend
+    marking: Marking
 
     def __str__(self) -> str:
         return f"{self.clip}, {self.part}"
@@ -97,7 +98,7 @@ def swap_faces(swapping: Swapping) -> SwappedPart:
         placed = _pair_frames(read_frames(swapping.clip, swapping.part), swapping.places)
         frames = _swap_frames(placed, checkpoint, swapping.blend, swapping.params.batch_frames)
         form, params = probe_clip(swapping.clip), swapping.params
-        published = publish_part(_note(frames, rows), form, params.label, swapping.first_pts, params.crf)
+        published = publish_part(_note(frames, rows), form, swapping.marking, swapping.first_pts, params.crf)
     digests = published.picture_sha256
     return SwappedPart(published, [row | {"picture_sha256": digest} for row, digest in zip(rows, digests, strict=True)])
 

@@ -65,7 +65,7 @@ class _Section(BaseModel):
 
 class Identity(_Section):
     clips: InnerPath
-    consent: InnerPath
+    consent: Literal["record", "unverified"]
     interval_s: float = Field(ge=0, le=3600)
     faceset: Annotated[Literal["all"] | list[str], BeforeValidator(_check_faceset)]
 
@@ -93,8 +93,10 @@ class Blend(_Section):
 
 class Take(_Section):
     pair: Key
+    source: Key
     target: Key
     clip: InnerPath
+    purpose: Literal["publish", "dataset", "forensics"]
     blend: Blend
     truth: Truth | None
 
@@ -218,7 +220,15 @@ class Convert(_Section):
     batch_frames: int = Field(ge=1, le=256)
     missing: Literal["pass", "fail"]
     label: Literal["opening", "corner", "off"]
+    label_reason: Annotated[str, Field(min_length=1)] | None
+    mark_strength: float = Field(ge=0.5, le=2)
     crf: int = Field(ge=0, le=40)
+
+    @model_validator(mode="after")
+    def _says_why_there_is_no_label(self) -> Self:
+        if (self.label == "off") != (self.label_reason is not None):
+            raise ValueError("label off needs a label_reason, which the video's manifest tells; any other needs null")
+        return self
 
 
 class Evaluate(_Section):
@@ -265,14 +275,17 @@ class Params(_Section):
         where = f"takes.{name}"
         if take.pair not in self.pairs:
             raise ValueError(f"{where}.pair: there is no pair {take.pair!r}; known: {_listed(self.pairs)}")
-        target = self.pairs[take.pair].target
-        if take.target != target:
-            raise ValueError(
-                f"{where}.target: is {take.target!r}, but pairs.{take.pair}.target is {target!r}; give the same"
-            )
-        folder = self.identities[target].clips
+        for role in ("source", "target"):
+            given, right = getattr(take, role), getattr(self.pairs[take.pair], role)
+            if given != right:
+                raise ValueError(
+                    f"{where}.{role}: is {given!r}, but pairs.{take.pair}.{role} is {right!r}; give the same"
+                )
+        folder = self.identities[take.target].clips
         if Path(take.clip).parent != Path(folder):
-            raise ValueError(f"{where}.clip: {take.clip} is not in {folder}, the clips of {target!r}; put it there")
+            raise ValueError(
+                f"{where}.clip: {take.clip} is not in {folder}, the clips of {take.target!r}; put it there"
+            )
 
     def _check_sizes(self) -> None:
         if self.train.size_px > self.augment.face_px:

@@ -16,11 +16,14 @@ import cv2
 import numpy as np
 
 from errors import ClipError, ParamsError, one_line_errors
+from stages.originals import register_originals
 from stages.params import Sample, pick, read_key, read_params
+from stages.permission import is_recorded, require_consent
 from vision.clip import ClipInfo, Frame
 from vision.clip_read import list_clips, probe_clip, read_frames
 from vision.hashing import hash_file
 from vision.parts import PartFinder
+from vision.picture_hash import EVERY, hash_look
 from vision.planes import Array
 from vision.tables import FRAMES, PARTS, SHOTS, TableWriter
 
@@ -90,7 +93,8 @@ def _sample_clip(info: ClipInfo, known: dict[str, Path], picker: "Picker", cuts:
         if info.is_stills or cuts.is_cut(small):
             starts.append(frame.index)
         row = picker.judge(frame, small, info.time_base)
-        rows.append({**key, "frame": frame.index, "pts": frame.pts, "shot": len(starts) - 1, **row})
+        look = hash_look(frame.planes[0]) if frame.index % EVERY == 0 else 0
+        rows.append({**key, "frame": frame.index, "pts": frame.pts, "shot": len(starts) - 1, "look": look, **row})
         n_frames, n_used = n_frames + 1, n_used + (not row["reason"])
         if len(rows) == ROWS_PER_WRITE:
             writers.frames.write_rows(rows)
@@ -202,6 +206,7 @@ def main() -> None:
     with one_line_errors():
         key = read_key("sample")
         params = read_params()
+        require_consent("sample", key, params)
         sample(
             clips=Path(pick(params.identities, "identities", key).clips),
             shots=Path(f"data/sample/{key}/shots.parquet"),
@@ -211,6 +216,8 @@ def main() -> None:
             faceset=params.identities[key].faceset,
             params=params.sample,
         )
+        if is_recorded(params.identities[key].consent):
+            register_originals(key, Path(f"data/sample/{key}/frames.parquet"))
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from models.share import find_share
 from models.state import Progress, copy_state, find_states, load_state, read_first_step, state_file, step_of
 from models.training import Recipe, Training
 from stages.params import Phase, Start, Train, pick, read_key, read_params
+from stages.permission import require_consent
 from stages.train_results import Results, count_parameters
 from vision.hashing import hash_file
 from vision.whole import whole_folder
@@ -273,6 +274,7 @@ def main() -> None:
     with one_line_errors():
         key = read_key("train")
         params = read_params()
+        require_consent("train", key, params)
         pair = pick(params.pairs, "pairs", key)
         train(
             source=Path(f"data/augment/{pair.source}"),

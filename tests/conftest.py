@@ -1,6 +1,8 @@
 """What every test may use."""
 
+import shutil
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 
 from tests.prefect_server import run_server
 from tests.project import Project
+from trust.keys import init_keys
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +33,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     """A Prefect server for the module's flows: the environment that names it."""
     with run_server(tmp_path_factory.mktemp("prefect")) as environment:
         yield environment
+
+
+@pytest.fixture(scope="session")
+def keys_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a clone's keys and its root's certificate; for copying only."""
+    folder = tmp_path_factory.mktemp("keys")
+    with chdir(folder):
+        init_keys("tests")
+    return folder
+
+
+@pytest.fixture
+def keyed(keys_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to publish from, with keys of its own; it is the working one."""
+    monkeypatch.delenv("UNDERSTUDY_PRIVATE", raising=False)
+    folder = tmp_path / "keyed"
+    shutil.copytree(keys_once, folder)
+    monkeypatch.chdir(folder)
+    return folder
 
 
 @pytest.fixture

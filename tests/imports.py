@@ -1,7 +1,7 @@
 """What the repository's modules import, read from their text."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -28,13 +28,16 @@ def imports(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def reach(module: str) -> set[str]:
-    """The repository's modules that `module` needs, itself among them; of packages only what is named."""
+def reach(module: str, beyond: Collection[str] = ()) -> set[str]:
+    """The repository's modules that `module` needs, itself among them; of packages only what is named.
+
+    Those in `beyond` are left out, and what only they need.
+    """
     found: set[str] = set()
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in found or name not in MODULES or MODULES[name].name == "__init__.py":
+        if name in found or name in beyond or name not in MODULES or MODULES[name].name == "__init__.py":
             continue
         found.add(name)
         waiting += imports(TREES[name])

@@ -68,7 +68,7 @@ def _write_tables(folder: Path, path: Path, faces: list[Dots], n_frames: int, sh
     write_table(make_table(shots, SHOTS), folder / "shots.parquet", SHOTS)
     part = clip | {"part": 0, "first_frame": 0, "end_frame": n_frames, "first_pts": 0}
     write_table(make_table([part], PARTS), folder / "parts.parquet", PARTS)
-    measured = {"sharpness": 1.0, "difference": 1.0}
+    measured = {"sharpness": 1.0, "difference": 1.0, "look": 0}
     frames = [clip | measured | {"frame": i, "pts": i, "shot": i // shot_frames} for i in range(n_frames)]
     reasons = ["" if i % 2 == 0 else "interval" for i in range(n_frames)]
     rows = [row | {"reason": reason} for row, reason in zip(frames, reasons, strict=True)]

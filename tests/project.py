@@ -129,7 +129,7 @@ class Project:
                 key = stage.name.partition("@")[2]
                 paths = [dep.def_path for dep in stage.deps if dep not in stage.params]
                 declared[stage.name] = {
-                    "data": [p for p in paths if not p.endswith((".py", ".txt"))],
+                    "data": [p for p in paths if not p.endswith((".py", ".txt")) and not p.startswith("consent/")],
                     "params": {name: value for part in stage.params for name, value in part.read_params().items()},
                     "outs": [out.def_path for out in stage.outs],
                     "faceset": identities[key].faceset if key in identities else "all",

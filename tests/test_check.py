@@ -1,6 +1,5 @@
 """check: what params.yaml names must be there, what it writes, and that hostile keys stop before anything happens."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -12,8 +11,9 @@ from stages.params import Identity, Take, Truth, read_params
 from tests.made_pictures import save_pictures
 from tests.project import ROOT, Project
 
+PARAMS = read_params(ROOT / "params.yaml")
 ADA = Identity(clips="clips/ada", consent="unverified", interval_s=0.0, faceset="all")
-TAKE = read_params(ROOT / "params.yaml").takes["demo"].model_copy(update={"clip": "clips/ada/one.mp4", "truth": None})
+TAKE = PARAMS.takes["demo"].model_copy(update={"clip": "clips/ada/one.mp4", "truth": None})
 HEADER = "clip_sha256,first_frame,end_frame,x,y,decision\n"
 
 
@@ -25,7 +25,8 @@ def _in_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _check(identity: Identity = ADA, take: Take = TAKE) -> None:
-    check({"ada": identity}, {"demo": take}, Path("data"))
+    people = {"ada": identity, "ben": ADA.model_copy(update={"consent": "unverified"})}
+    check(PARAMS.model_copy(update={"identities": people, "takes": {"demo": take}}), Path("data"))
 
 
 def _error(identity: Identity = ADA, take: Take = TAKE) -> str:
@@ -66,7 +67,7 @@ def test_the_table_of_decisions_by_hand_is_made_where_missing_and_never_touched(
 
 def test_a_project_without_people_is_told_what_to_add() -> None:
     with pytest.raises(UnderstudyError, match=r"identities is empty; put a person's clips into clips/NAME and add"):
-        check({}, {}, Path("data"))
+        check(PARAMS.model_copy(update={"identities": {}, "pairs": {}, "takes": {}}), Path("data"))
 
 
 @pytest.mark.parametrize(
@@ -74,8 +75,7 @@ def test_a_project_without_people_is_told_what_to_add() -> None:
     [
         ({"clips": "clips/eve"}, "identities.ada.clips: there is no folder clips/eve; make it and put"),
         ({"faceset": ["two.mp4"]}, "identities.ada.faceset: there is no clip clips/ada/two.mp4; put it there or mend"),
-        ({"consent": "none.json"}, "identities.ada.consent: none.json not found; add the person's record, or write"),
-        ({"consent": "clips"}, "identities.ada.consent: clips cannot be read (Is a directory); name a file"),
+        ({"consent": "record"}, "identities.ada.consent: consent/ada/record.json not found; add the person's record"),
     ],
 )
 def test_what_an_identity_names_and_is_not_there_is_told(change: dict[str, object], said: str) -> None:
@@ -121,27 +121,10 @@ def test_a_clip_may_be_a_folder_but_a_take_none_of_stills() -> None:
     assert Path("data/check.txt").exists()
 
 
-@pytest.mark.parametrize(
-    ("record", "said"),
-    [
-        (json.dumps({"identity": "ben"}), "is the record of 'ben'; name the record of 'ada'"),
-        (json.dumps({}), "is the record of None; name the record of 'ada'"),
-        (json.dumps(["ada"]), "is no record; a record is a JSON object with an identity"),
-        ("{", "is no valid JSON"),
-        ("\udcff", "is no valid JSON"),
-    ],
-)
-def test_a_consent_record_must_be_readable_and_this_persons(record: str, said: str) -> None:
-    Path("record.json").write_text(record, errors="surrogateescape")
-    assert _error(ADA.model_copy(update={"consent": "record.json"})).startswith(
-        f"identities.ada.consent: record.json {said}"
-    )
-
-
-def test_this_persons_record_is_accepted() -> None:
-    Path("record.json").write_text(json.dumps({"identity": "ada", "version": 1}))
-    _check(ADA.model_copy(update={"consent": "record.json"}))
-    assert Path("data/check.txt").exists()
+def test_the_folder_of_a_person_without_a_record_is_made_for_dvc() -> None:
+    _check()
+    assert sorted(path.name for path in Path("consent").iterdir()) == ["ada", "ben"]
+    assert list(Path("consent/ada").iterdir()) == []
 
 
 ENTRIES = {

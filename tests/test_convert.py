@@ -1,5 +1,7 @@
 """Convert: every frame comes out with its time, faces replaced inside their outline, and all else as it went in."""
 
+import shutil
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,17 +11,21 @@ import pandas as pd
 import pytest
 import torch
 
-from errors import ClipError, FaceError
+from errors import ClipError, FaceError, TrustError
 from models.autoencoder import build_autoencoder
 from models.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
 from models.roles import ROLES
 from stages.convert import convert
 from stages.params import Blend, Convert
+from stages.release import Release
 from tests.made_clip import Dots, align_clip, make_clip, make_pictures
+from trust.credentials import require_trusted
+from trust.mark import Marker
+from trust.register import check_register, read_register
 from vision.clip_read import probe_clip, read_frames
 from vision.crops import decode_png
 from vision.expression import EXPRESSION
-from vision.hashing import hash_picture
+from vision.hashing import hash_file, hash_picture
 from vision.tables import CONVERSIONS, TRACKS, read_table, write_table
 from vision.video_format import ColorTags
 
@@ -30,9 +36,19 @@ PARAMS = {
     "batch_frames": 3,
     "missing": "pass",
     "label": "off",
+    "label_reason": "a test",
+    "mark_strength": 1.0,
     "crf": 0,
 }
+RELEASE = Release(take="demo", purpose="publish", parts={}, consent={"ada": "unverified", "ben": "unverified"})
 SEEN = tuple(frame for frame in range(20) if not 6 <= frame < 16)
+
+
+@pytest.fixture(autouse=True)
+def _unmarked(keyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publish from a clone of its own, and without the mark, so that pictures can be held against the clip's bits."""
+    del keyed
+    monkeypatch.setattr(Marker, "embed", lambda _, planes: planes)
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +82,7 @@ def convert_clip(
         record=out / "a.parquet",
         params=Convert.model_validate(PARAMS | changes),
         blend=blend,
+        release=replace(RELEASE, parts={"ada": place / "parts.parquet"}),
     )
     return read_table(out / "a.parquet", CONVERSIONS)
 
@@ -154,7 +171,7 @@ def test_the_measured_expression_decides_the_swap(take: Path, tmp_path: Path) ->
 def test_a_frame_without_a_face_fails_where_params_say_so_and_leaves_nothing(take: Path, tmp_path: Path) -> None:
     with pytest.raises(FaceError, match=r"a\.mp4: frame 6 .*missing"):
         run(take, tmp_path, missing="fail")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["keyed"]
 
 
 def test_a_numbered_sequence_becomes_a_silent_video_at_its_own_rate(take: Path, tmp_path: Path) -> None:
@@ -182,10 +199,43 @@ def test_stills_are_not_converted(take: Path, tmp_path: Path) -> None:
 
 
 def test_a_label_is_burned_in_and_the_container_says_what_the_video_is(take: Path, tmp_path: Path) -> None:
-    run(take, tmp_path, label="corner")
+    run(take, tmp_path, label="corner", label_reason=None)
     assert b"synthetic: face replaced" in (tmp_path / "a.mp4").read_bytes()
     before, after = (next(iter(read_frames(path))) for path in (take / "clips" / "a.mp4", tmp_path / "a.mp4"))
     changed = np.argwhere(before.planes[0] != after.planes[0])
     height, width = before.planes[0].shape
     in_corner = (changed[:, 0] > 0.8 * height) & ((changed[:, 1] > 0.5 * width) | (changed[:, 1] < 0.5 * width))
     assert in_corner.sum() > 50
+
+
+def test_the_video_tells_its_origin_and_is_registered(take: Path, tmp_path: Path) -> None:
+    run(take, tmp_path)
+    credentials = require_trusted(tmp_path / "a.mp4")
+    assert credentials.is_synthetic
+    clip_sha256 = hash_file(take / "clips/a.mp4")
+    provenance = credentials.provenance
+    assert provenance is not None
+    assert provenance["clips"] == {"ada/a.mp4": clip_sha256}
+    assert provenance["checkpoint"] == hash_file(take / "c.safetensors")
+    assert provenance["consent"] == {"ada": "unverified", "ben": "unverified"}
+    assert (provenance["label"], provenance["label_reason"]) == ("off", "a test")
+    (entry,) = read_register(Path("register"))
+    assert check_register(Path("register")) == []
+    assert (entry.kind, entry.sha256, entry.of) == ("made", hash_file(tmp_path / "a.mp4"), clip_sha256)
+    assert entry.mark_id == credentials.mark
+    assert len(entry.hashes) == 8 * 4  # of frames 0, 5, 10, 15
+
+
+def test_the_mark_s_id_follows_from_what_the_video_is_made_of(take: Path, tmp_path: Path) -> None:
+    marks = []
+    for number, changes in enumerate(({}, {}, {"crf": 2})):
+        run(take, tmp_path / str(number), **changes)
+        marks.append(require_trusted(tmp_path / str(number) / "a.mp4").mark)
+    assert marks[0] == marks[1] != marks[2]
+
+
+def test_without_keys_nothing_is_converted(take: Path, tmp_path: Path, keyed: Path) -> None:
+    shutil.rmtree(keyed / "private")
+    with pytest.raises(TrustError, match=r"there is no key to sign with; make them: python -m trust\.keys init"):
+        run(take, tmp_path)
+    assert not (tmp_path / "a.mp4").exists()

@@ -49,7 +49,7 @@ def test_its_lock_file_and_metrics_are_for_git_and_nothing_else_that_stages_writ
     demo = read_params(ROOT / "params.yaml")
     person, take = demo.identities["ada"].model_dump(), demo.takes["demo"].model_dump()
     people = {name: {**person, "clips": f"clips/{name}", "consent": "unverified"} for name in ("eve", "kim")}
-    changes = {"pair": "eve_as_kim", "target": "kim", "clip": "clips/kim/take1.mp4", "truth": None}
+    changes = {"pair": "eve_as_kim", "source": "eve", "target": "kim", "clip": "clips/kim/take1.mp4", "truth": None}
     project.change(
         lambda values: values.update(
             identities=people,

@@ -12,14 +12,17 @@ import pytest
 
 from tests.footage import encode_clip, numbered, read_packets
 from trust.label import Label, Style
-from trust.publish import METADATA, PublishedPart, publish_part, publish_video
+from trust.mark import Marker
+from trust.origin import Origin
+from trust.publish import METADATA, Marking, PublishedPart, Publisher, publish_part, publish_video
 from vision.clip_read import read_frames
-from vision.hashing import hash_picture
+from vision.hashing import hash_file, hash_picture
 from vision.planes import Layout, Matrix, Planes, planes_to_rgb, rgb_to_planes
 from vision.video_format import ColorTags, VideoFormat
 
 LAYOUT = Layout(2, 2, 8, Matrix.BT709, is_full_range=False)
 FORMAT = VideoFormat(180, 320, LAYOUT, ColorTags(1, 1, 1, 1), Fraction(1), Fraction(1, 25), Fraction(25))
+ID = 0x0123_4567_89AB_CDEF
 TIMES = [5, 6, 30, 54, 55, 56, 80]  # 2 s after the first, at 5, is 55
 
 
@@ -27,6 +30,7 @@ TIMES = [5, 6, 30, 54, 55, 56, 80]  # 2 s after the first, at 5, is 55
 class Composite:
     planes: Planes
     pts: int
+    index: int = 0
     duration: int | None = None
 
 
@@ -35,12 +39,13 @@ def _flat(gray: int, form: VideoFormat = FORMAT) -> Planes:
 
 
 def _composites() -> Iterator[Composite]:
-    for pts in TIMES:
-        yield Composite(_flat(120), pts)
+    for index, pts in enumerate(TIMES):
+        yield Composite(_flat(120), pts, index)
 
 
 @pytest.fixture
-def clip(tmp_path: Path) -> Path:
+def clip(tmp_path: Path, keyed: Path) -> Path:
+    del keyed
     return encode_clip(tmp_path / "clip.mp4", numbered(range(4)), sound=("aac", 1.0))
 
 
@@ -49,18 +54,36 @@ def _is_labelled(planes: Planes) -> bool:
 
 
 def _publish(composites: Iterable[Composite], label: Style) -> PublishedPart:
-    return publish_part(composites, FORMAT, label, TIMES[0], crf=0)
+    return publish_part(composites, FORMAT, Marking(label, is_verified=True, mark_id=ID, strength=1.0), TIMES[0], crf=0)
+
+
+def _origin(clip: Path) -> Origin:
+    return Origin(
+        take="demo",
+        purpose="publish",
+        target_clip=clip,
+        target_sha256=hash_file(clip),
+        clips={"ada/clip.mp4": hash_file(clip)},
+        consent={"ben": "record-1", "ada": "unverified"},
+        checkpoint_sha256="0" * 64,
+        commit=None,
+        lock_sha256=None,
+        label="opening",
+        label_reason=None,
+        mark_id=ID,
+    )
 
 
 @pytest.mark.parametrize(("label", "labelled"), [("opening", [5, 6, 30, 54]), ("corner", TIMES), ("off", [])])
 @pytest.mark.parametrize("n_first", [7, 2])
 def test_what_leaves_is_labelled_hashed_marked_and_has_the_clip_s_sound(
-    tmp_path: Path, clip: Path, label: Style, labelled: list[int], n_first: int
+    tmp_path: Path, clip: Path, label: Style, labelled: list[int], n_first: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However the video is cut into parts."""
     out, pictures = tmp_path / "out.mp4", list(_composites())
+    monkeypatch.setattr(Marker, "embed", lambda _, planes: planes)  # a flat picture tells label from mark at a glance
     parts = [_publish(part, label) for part in (pictures[:n_first], pictures[n_first:]) if part]
-    publish_video(parts, out, FORMAT, clip, crf=0)
+    publish_video(parts, out, FORMAT, 0, _origin(clip), Publisher())
     frames = list(read_frames(out))
     assert [frame.pts for frame in frames] == TIMES
     assert [digest for part in parts for digest in part.picture_sha256] == [hash_picture(f.planes) for f in frames]
@@ -76,8 +99,9 @@ def test_a_failure_leaves_no_file(tmp_path: Path, clip: Path) -> None:
         raise RuntimeError("on the way")
 
     with pytest.raises(RuntimeError, match="on the way"):
-        publish_video(failing(), tmp_path / "out.mp4", FORMAT, clip, crf=0)
-    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+        publish_video(failing(), tmp_path / "out.mp4", FORMAT, 0, _origin(clip), Publisher())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "keyed"]
+    assert not Path("register").exists()
 
 
 SIZES = [(180, 320), (288, 360), (1080, 1920), (640, 360), (64, 96)]
@@ -88,7 +112,7 @@ SIZES = [(180, 320), (288, 360), (1080, 1920), (640, 360), (64, 96)]
 def test_the_opening_label_is_readable_on_any_ground(size: tuple[int, int], gray: int) -> None:
     form = replace(FORMAT, height=size[0], width=size[1])
     before = planes_to_rgb(_flat(gray, form), LAYOUT).astype(int)
-    after = planes_to_rgb(Label("opening", form, 0).burn(_flat(gray, form), 0), LAYOUT).astype(int)
+    after = planes_to_rgb(Label("opening", form, 0, is_verified=True).burn(_flat(gray, form), 0), LAYOUT).astype(int)
     touched = np.abs(after - before).max(axis=2) > 20
     white, dark = after.min(axis=2) > 220, after.max(axis=2) < 60
     assert touched.any()
@@ -105,7 +129,7 @@ def test_the_opening_label_is_readable_on_any_ground(size: tuple[int, int], gray
 @pytest.mark.parametrize("size", SIZES)
 def test_letters_of_the_opening_label_are_a_twentieth_of_the_short_side(size: tuple[int, int]) -> None:
     form = replace(FORMAT, height=size[0], width=size[1])
-    luma = Label("opening", form, 0).burn(_flat(0, form), 0)[0]
+    luma = Label("opening", form, 0, is_verified=True).burn(_flat(0, form), 0)[0]
     _, _, letters, _ = cv2.connectedComponentsWithStats((luma > 120).astype(np.uint8))
     heights = letters[1:, cv2.CC_STAT_HEIGHT]
     assert 0.05 * min(size) <= heights.max() <= max(0.12 * min(size), 16)
@@ -118,17 +142,19 @@ def test_the_label_leaves_the_rest_of_the_picture_bit_for_bit(rng: np.random.Gen
         rng.integers(16, 241, (90, 160)).astype(np.uint8),
     )
     for style in ("opening", "corner"):
-        burnt = Label(style, FORMAT, 0).burn(noise, 0)
+        burnt = Label(style, FORMAT, 0, is_verified=True).burn(noise, 0)
         assert np.array_equal(burnt[0][:110], noise[0][:110])
         assert not np.array_equal(burnt[0], noise[0])
         changed = np.abs(burnt[0].astype(int) - noise[0]) > 0
         assert changed.mean() < 0.12
-    assert Label("off", FORMAT, 0).burn(noise, 0) is noise
+    assert Label("off", FORMAT, 0, is_verified=True).burn(noise, 0) is noise
 
 
 def test_the_corner_label_is_smaller_than_the_opening_one() -> None:
     form = replace(FORMAT, height=720, width=1280)
-    small, large = (Label(style, form, 0).burn(_flat(0, form), 0)[0] > 150 for style in ("corner", "opening"))
+    small, large = (
+        Label(style, form, 0, is_verified=True).burn(_flat(0, form), 0)[0] > 150 for style in ("corner", "opening")
+    )
     assert 0 < small.sum() < large.sum() / 3
     assert np.flatnonzero(small.any(axis=0))[0] < 40
     assert np.flatnonzero(small.any(axis=1))[0] > 650
@@ -136,6 +162,6 @@ def test_the_corner_label_is_smaller_than_the_opening_one() -> None:
 
 def test_ten_bit_pictures_take_the_label_too() -> None:
     form = replace(FORMAT, layout=replace(LAYOUT, bits=10))
-    burnt = Label("opening", form, 0).burn(_flat(100, form), 0)
+    burnt = Label("opening", form, 0, is_verified=True).burn(_flat(100, form), 0)
     assert burnt[0].dtype == np.uint16
     assert burnt[0].max() == 940

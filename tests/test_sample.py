@@ -236,7 +236,9 @@ def test_a_bad_clip_is_named_and_leaves_no_table(clips: Path, kind: str) -> None
 
 
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    (tmp_path / "params.yaml").write_text(
+        (ROOT / "params.yaml").read_text().replace("consent: record", "consent: unverified")
+    )
     for key, message in (("ada", "clips/ada: no such folder"), ("../../x", "identities has no '../../x'")):
         command = [sys.executable, "-m", "stages.sample", key]
         run = subprocess.run(

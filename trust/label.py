@@ -13,6 +13,7 @@ from vision.video_format import VideoFormat
 Style: TypeAlias = Literal["opening", "corner", "off"]
 
 TEXT = "AI-generated: face replaced"
+UNVERIFIED = "consent unverified"  # said as well where a person has no record
 OPENING_S = Fraction(2)
 # Height of a capital letter, as a share of the picture's short side.
 OPENING_RATIO = 0.055
@@ -36,14 +37,14 @@ class _Stamp:
 class Label:
     """The label of one video: `opening` shows it large in the first two seconds, `corner` small all the time.
 
-    `first_pts` is the time of the video's first picture.
+    `first_pts` is the time of the video's first picture; `is_verified`: all people in it have records of consent.
     """
 
-    def __init__(self, style: Style, form: VideoFormat, first_pts: int) -> None:
+    def __init__(self, style: Style, form: VideoFormat, first_pts: int, *, is_verified: bool) -> None:
         self._style = style
         self._form = form
         self._first_pts = first_pts
-        self._stamp = _render(style, form)
+        self._stamp = _render(TEXT if is_verified else f"{TEXT}, {UNVERIFIED}", style, form)
 
     def burn(self, planes: Planes, pts: int) -> Planes:
         """The picture with the label, where it has one at this time."""
@@ -54,11 +55,11 @@ class Label:
         return paste_rgb(planes, self._form.layout, stamp.box, stamp.rgb, stamp.mask)
 
 
-def _render(style: Style, form: VideoFormat) -> _Stamp:
+def _render(text: str, style: Style, form: VideoFormat) -> _Stamp:
     """Draw the text once. Lines are broken where they would be wider than the picture."""
     ratio = CORNER_RATIO if style == "corner" else OPENING_RATIO
     letter = max(round(ratio * min(form.height, form.width)), MIN_LETTER_PX)
-    lines = _break_lines(letter, form.width)
+    lines = _break_lines(text, letter, form.width)
     margin = letter if style == "corner" else 2 * letter
     height = min(len(lines) * 2 * letter + letter, form.height)
     bottom = max(form.height - margin + letter, height)
@@ -68,11 +69,11 @@ def _render(style: Style, form: VideoFormat) -> _Stamp:
     return _Stamp(box, rgb, outline.astype(np.float32) / 255)
 
 
-def _break_lines(letter: int, width: int) -> list[str]:
+def _break_lines(text: str, letter: int, width: int) -> list[str]:
     """The text on as few lines as fit into the width."""
     scale, thickness = _pen(letter)
     lines: list[str] = []
-    for word in TEXT.split():
+    for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
         (needed, _), _ = cv2.getTextSize(longer, FONT, scale, thickness)
         if lines and needed <= MAX_WIDTH_RATIO * width:

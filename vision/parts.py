@@ -46,6 +46,12 @@ class PartFinder:
         return hash_picture(frame.planes) == digest
 
 
+def read_clips(parts: Path) -> dict[str, str]:
+    """SHA-256 of a person's clips, by name."""
+    table = read_table(parts, PARTS)
+    return dict(zip(table["clip"], table["clip_sha256"], strict=True))
+
+
 def read_parts(parts: Path, clip: Path) -> tuple[str, list[Part]]:
     """A clip's SHA-256 and its parts, in order, as the stage sample found them. Raises ClipError for another clip."""
     table = read_table(parts, PARTS)

@@ -93,6 +93,7 @@ FRAMES = Table(
         Column("shot", pa.int64(), "index of the shot in the clip"),
         Column("sharpness", pa.float32(), "variance of the Laplacian of the luma scaled to 360 lines"),
         Column("difference", pa.float32(), "mean difference to the last frame taken, grey levels; NaN for the first"),
+        Column("look", pa.uint64(), "perceptual hash of the luma, of every fifth frame; 0 of the others"),
         Column(
             "reason",
             pa.string(),

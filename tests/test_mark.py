@@ -1,0 +1,358 @@
+"""The invisible mark: its id survives what happens to videos, is never read where none is, and nobody sees it."""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from itertools import count
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.footage import REAL, needs_footage
+from tests.imports import ROOT
+from trust import mark_read
+from trust.mark import Marker
+from trust.mark_code import N_CODE_BITS, decode_id, encode_id
+from trust.mark_read import MAX_FRAMES, MIN_CERTAINTY, Reading, read_mark
+from vision.clip_read import read_frames
+from vision.hashing import hash_picture
+from vision.planes import Array, Box, Layout, Matrix, Planes
+from vision.video_format import ColorTags, VideoFormat
+
+LAYOUT = Layout(2, 2, 8, Matrix.BT709, is_full_range=False)
+FORMAT = VideoFormat(360, 640, LAYOUT, ColorTags(1, 1, 1, 1), Fraction(1), Fraction(1, 25), Fraction(25))
+ID = 0x0123_4567_89AB_CDEF
+# The signs of the first chips of three lines of ID's tile.
+TILE_START = ["+---+-++-++--+--++++++--", "-++-+++-+-++--+++-----++", "+-+++--+++++-++-+--++++-"]
+IDS = [0, 1, (1 << 64) - 1, ID, 0xFEDC_BA98_7654_3210]
+
+
+def paint_lumas(n_pictures: int, size: tuple[int, int] = (360, 640), seed: int = 1) -> list[Array]:
+    """A made scene: a backdrop of soft cloth, a bright disk with fine texture that moves over it, and grain."""
+    rng = np.random.default_rng(seed)
+    height, width = size
+    cloth = cv2.GaussianBlur(rng.normal(0, 1, size).astype(np.float32), (0, 0), 16)
+    cloth = 90 + 25 * cloth / cloth.std() + cv2.GaussianBlur(rng.normal(0, 4, size).astype(np.float32), (0, 0), 1.0)
+    disk = rng.normal(170, 9, size).astype(np.float32)
+    pictures = []
+    for number in range(n_pictures):
+        mask = np.zeros(size, np.float32)
+        center = (width // 3 + 2 * number, height // 2 + round(10 * np.sin(number / 5)))
+        cv2.circle(mask, center, height // 4, 1, -1, cv2.LINE_AA)
+        picture = cloth + mask * (np.roll(disk, 2 * number, axis=1) - cloth) + rng.normal(0, 1.5, size)
+        pictures.append(np.clip(np.rint(picture), 16, 235).astype(np.uint8))
+    return pictures
+
+
+def give_planes(luma: Array, layout: Layout = LAYOUT) -> Planes:
+    """A picture of this luma whose chroma is not gray."""
+    size = (-(-luma.shape[0] // 2), -(-luma.shape[1] // 2))
+    cb = np.arange(size[0] * size[1]).reshape(size) % 100 + layout.middle
+    return luma, cb.astype(layout.dtype), np.full(size, layout.middle + 9, layout.dtype)
+
+
+def fit(luma: Array, bits: int = 8) -> VideoFormat:
+    return replace(FORMAT, height=luma.shape[0], width=luma.shape[1], layout=replace(LAYOUT, bits=bits))
+
+
+def mark(lumas: list[Array], mark_id: int = ID, strength: float = 1.0) -> list[Array]:
+    marker = Marker(mark_id, fit(lumas[0]), strength)
+    return [marker.embed(give_planes(luma))[0] for luma in lumas]
+
+
+def encode(lumas: list[Array], crf: int, codec: str = "libx264") -> list[Array]:
+    """Luma after encoding with a quick preset and decoding; the sizes must be even."""
+    height, width = lumas[0].shape
+    options = {"crf": str(crf), "preset": "fast"} | ({"x265-params": "log-level=none"} if codec == "libx265" else {})
+    file = io.BytesIO()
+    with av.open(file, "w", format="matroska") as out:
+        stream = out.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        gray = np.full((height // 2, width), 128, np.uint8)
+        for luma in lumas:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.concatenate([luma, gray]), format="yuv420p")))
+        out.mux(stream.encode(None))
+    file.seek(0)
+    with av.open(file) as clip:
+        return [frame.to_ndarray()[:height] for frame in clip.decode(video=0)]
+
+
+def halve(lumas: list[Array]) -> list[Array]:
+    height, width = lumas[0].shape
+    return [cv2.resize(luma, (width // 4 * 2, height // 4 * 2), interpolation=cv2.INTER_AREA) for luma in lumas]
+
+
+def cut_left(lumas: list[Array]) -> list[Array]:
+    return [luma[:, luma.shape[1] // 20 * 2 :] for luma in lumas]
+
+
+def cut_sides(lumas: list[Array]) -> list[Array]:
+    """A twentieth of each side."""
+    height, width = lumas[0].shape
+    y, x = height // 40 * 2, width // 40 * 2
+    return [np.ascontiguousarray(luma[y : height - y, x : width - x]) for luma in lumas]
+
+
+def keep(lumas: list[Array]) -> list[Array]:
+    return lumas
+
+
+def measure_psnr(old: Array, new: Array) -> float:
+    return float(cv2.PSNR(old, new))
+
+
+@pytest.fixture(scope="module")
+def lumas() -> list[Array]:
+    return paint_lumas(24)
+
+
+@pytest.fixture(scope="module")
+def marked(lumas: list[Array]) -> list[Array]:
+    return mark(lumas)
+
+
+Change = Callable[[list[Array]], list[Array]]
+TREATMENTS = {
+    "CRF 28": (keep, 28, "libx264"),
+    "half size": (halve, 23, "libx264"),
+    "10 % of the left, CRF 28": (cut_left, 28, "libx264"),
+    "5 % of each side, CRF 28": (cut_sides, 28, "libx264"),
+    "HEVC CRF 28": (keep, 28, "libx265"),
+}
+
+
+@pytest.mark.parametrize(("change", "crf", "codec"), TREATMENTS.values(), ids=list(TREATMENTS))
+def test_the_id_survives(marked: list[Array], change: Change, crf: int, codec: str) -> None:
+    reading = read_mark(encode(change(marked), crf, codec))
+    assert reading.mark_id == ID
+    assert reading.certainty >= MIN_CERTAINTY
+
+
+@pytest.mark.parametrize("mark_id", IDS)
+def test_every_id_is_read_as_what_it_is(lumas: list[Array], mark_id: int) -> None:
+    assert read_mark(mark(lumas[:4], mark_id)).mark_id == mark_id
+
+
+@needs_footage
+@pytest.mark.parametrize("name", ["person_c.mp4", "person_b.mp4", "crowd.mp4"])
+def test_the_id_survives_on_real_faces_and_they_keep_41_db(name: str) -> None:
+    old = [frame.planes[0] for frame, _ in zip(read_frames(REAL / name), range(30), strict=False)]
+    new = mark(old)
+    assert min(measure_psnr(*pair) for pair in zip(old, new, strict=True)) >= 41
+    assert read_mark(encode(new, 28)).mark_id == ID
+    assert read_mark(encode(halve(new), 23)).mark_id == ID
+    assert read_mark(encode(old, 28)).mark_id is None
+
+
+def test_the_id_survives_on_the_demo_s_clip() -> None:
+    """A still wall of books and a moving head, the worst of all clips that were tried."""
+    clip = ROOT / "clips" / "ada" / "take1.mp4"
+    old = [frame.planes[0] for frame, _ in zip(read_frames(clip), range(30), strict=False)]
+    new = mark(old)
+    assert min(measure_psnr(*pair) for pair in zip(old, new, strict=True)) >= 41
+    assert read_mark(encode(new, 28)).mark_id == ID
+    assert read_mark(encode(halve(new), 26)).mark_id == ID
+
+
+@pytest.mark.parametrize("size", [(640, 360), (241, 433), (360, 1500), (1080, 608)])
+def test_portrait_odd_and_long_pictures_are_read(size: tuple[int, int]) -> None:
+    assert read_mark(mark(paint_lumas(6, size))).mark_id == ID
+
+
+def _paint_noise(size: tuple[int, int]) -> Array:
+    return np.random.default_rng(3).integers(0, 256, size).astype(np.uint8)
+
+
+def test_nothing_is_read_where_no_mark_is(lumas: list[Array]) -> None:
+    unmarked = [lumas, halve(lumas), cut_left(lumas), encode(lumas[:12], 28), paint_lumas(6, (640, 360), seed=2)]
+    noise = [[_paint_noise(size)] * 2 for size in [(360, 640), (61, 400), (301, 299), (120, 120)]]
+    for pictures in unmarked + noise:
+        assert read_mark(pictures).mark_id is None
+
+
+@pytest.mark.parametrize("luma", [0, 16, 126, 255])
+def test_constant_pictures_say_nothing(luma: int) -> None:
+    assert read_mark([np.full((360, 640), luma, np.uint8)] * 3) == Reading(None, 0.0, ())
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (16, 400), (59, 80), (60, 61), (64, 96), (400, 61), (5, 3000)])
+@pytest.mark.parametrize("bits", [8, 10])
+def test_tiny_pictures_are_marked_and_read_without_failing(size: tuple[int, int], bits: int) -> None:
+    for sample in (0, (1 << bits) - 1, 500 >> (10 - bits)):
+        luma = np.full(size, sample, np.uint8 if bits == 8 else np.uint16)
+        planes = Marker(ID, fit(luma, bits), 1.0).embed(give_planes(luma, replace(LAYOUT, bits=bits)))
+        assert planes[0].shape == size
+        assert read_mark([planes[0]]).certainty >= 0
+        assert read_mark([luma]).mark_id is None
+
+
+def test_no_pictures_say_nothing() -> None:
+    assert read_mark([]) == Reading(None, 0.0, ())
+
+
+def test_black_pictures_that_are_marked_are_read() -> None:
+    """The faint mark of flat ground alone suffices."""
+    black = [np.full((360, 640), 16, np.uint8)] * 2
+    assert np.abs(mark(black)[0].astype(int) - 16).max() <= 2
+    assert read_mark(mark(black)).mark_id == ID
+
+
+def test_chroma_and_the_input_stay_untouched(lumas: list[Array]) -> None:
+    planes = give_planes(lumas[0])
+    before = [plane.copy() for plane in planes]
+    marked = Marker(ID, FORMAT, 1.0).embed(planes)
+    for old, kept, new in zip(before, planes, marked, strict=True):
+        assert np.array_equal(old, kept)
+        assert not np.shares_memory(kept, new)
+    assert np.array_equal(marked[1], before[1])
+    assert np.array_equal(marked[2], before[2])
+    assert not np.array_equal(marked[0], before[0])
+
+
+def test_a_marked_picture_keeps_41_db_however_lively_it_is(lumas: list[Array]) -> None:
+    for luma in (
+        lumas[0],
+        _paint_noise((360, 640)),
+        _paint_noise((361, 203)),
+        cv2.blur(_paint_noise((720, 900)), (5, 5)),
+    ):
+        marked = mark([luma])[0]
+        assert 41 <= measure_psnr(luma, marked) < 55
+
+
+def test_flat_ground_takes_less_than_texture() -> None:
+    luma = np.full((360, 640), 120, np.uint8)
+    luma[:, 320:] = np.clip(cv2.blur(_paint_noise((360, 320)), (3, 3)), 16, 235)
+    change = np.abs(mark([luma])[0].astype(float) - luma)
+    assert change[:, :280].max() <= 2
+    assert change[:, 340:].mean() > 1.5 * change[:, :280].mean()
+
+
+@pytest.mark.parametrize("sample", [0, 1, 254, 255])
+def test_samples_at_the_end_of_the_range_are_cut_and_do_not_wrap(sample: int) -> None:
+    luma = np.full((360, 640), sample, np.uint8)
+    change = mark([luma], strength=2.0)[0].astype(int) - luma
+    assert 0 < np.abs(change).max() <= 4
+    wide = np.full((360, 640), sample * 1023 // 255, np.uint16)
+    ten = Marker(ID, fit(wide, 10), 2.0).embed(give_planes(wide, replace(LAYOUT, bits=10)))[0]
+    assert ten.max() <= 1023
+    assert 0 < np.abs(ten.astype(int) - wide).max() <= 16
+
+
+def test_ten_bits_carry_the_same_mark_more_finely(lumas: list[Array]) -> None:
+    layout = replace(LAYOUT, bits=10)
+    wide = [luma.astype(np.uint16) * 4 for luma in lumas[:4]]
+    marker = Marker(ID, fit(wide[0], 10), 1.0)
+    marked = [marker.embed(give_planes(luma, layout))[0] for luma in wide]
+    assert marked[0].dtype == np.uint16
+    assert read_mark(marked).mark_id == ID
+    assert read_mark(wide).certainty == pytest.approx(read_mark(lumas[:4]).certainty, rel=0.01)
+    narrow = mark(lumas[:1])[0].astype(float) - lumas[0]
+    assert np.abs((marked[0].astype(float) - wide[0]) / 4 - narrow).max() <= 0.75
+
+
+def test_the_same_picture_gives_the_same_bytes_with_any_number_of_threads(lumas: list[Array]) -> None:
+    threads = cv2.getNumThreads()
+    digests = set()
+    try:
+        for n_threads in (1, 2, 4):
+            cv2.setNumThreads(n_threads)
+            digests.add(hash_picture(Marker(ID, FORMAT, 1.0).embed(give_planes(lumas[0]))))
+    finally:
+        cv2.setNumThreads(threads)
+    assert len(digests) == 1
+
+
+def test_the_tile_is_the_one_that_older_videos_carry() -> None:
+    """Another tile or code would make every mark that was ever set unreadable."""
+    gray = np.full((60, 60), 100, np.uint8)
+    pattern = mark([gray])[0].astype(int) - 100
+    rows = ["".join("+" if value > 0 else "-" for value in line[:24]) for line in pattern[:3]]
+    assert rows == TILE_START
+
+
+def test_strength_multiplies_the_mark_and_none_is_refused(lumas: list[Array]) -> None:
+    weak, strong = (np.abs(mark(lumas[:1], strength=s)[0].astype(float) - lumas[0]).mean() for s in (0.5, 1.5))
+    assert 2.5 < strong / weak < 3.5
+    for strength in (0.0, -1.0, 2.1, float("nan")):
+        with pytest.raises(ValueError, match="strength"):
+            Marker(ID, FORMAT, strength)
+
+
+@pytest.mark.parametrize("mark_id", [-1, 1 << 64])
+def test_an_id_beyond_64_bits_is_refused(mark_id: int) -> None:
+    with pytest.raises(ValueError, match="64 bits"):
+        Marker(mark_id, FORMAT, 1.0)
+
+
+@pytest.mark.parametrize("mark_id", IDS)
+def test_the_code_bears_noise_as_strong_as_itself(mark_id: int, rng: np.random.Generator) -> None:
+    heard = encode_id(mark_id) + rng.normal(0, 1.0, N_CODE_BITS)
+    assert (heard * encode_id(mark_id) < 0).mean() > 0.1
+    assert decode_id(heard) == (mark_id, True)
+
+
+def test_a_code_of_noise_alone_fits_no_checksum(rng: np.random.Generator) -> None:
+    assert not any(decode_id(rng.normal(0, 1.0, N_CODE_BITS))[1] for _ in range(20))
+
+
+def test_a_fitting_checksum_alone_is_not_believed(lumas: list[Array], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chance alone makes up an id that pictures agree with to some degree."""
+    monkeypatch.setattr(mark_read, "decode_id", lambda heard: (decode_id(heard)[0], True))
+    reading = read_mark(lumas[:8])
+    assert reading.mark_id is None
+    assert 6 < reading.certainty < MIN_CERTAINTY
+
+
+def test_a_mark_whose_checksum_does_not_fit_is_not_believed(
+    marked: list[Array], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mark_read, "decode_id", lambda heard: (decode_id(heard)[0], False))
+    reading = read_mark(marked[:8])
+    assert reading.mark_id is None
+    assert reading.certainty > MIN_CERTAINTY
+
+
+def test_no_more_pictures_are_taken_than_needed() -> None:
+    taken = count()
+
+    def endless() -> Iterator[Array]:
+        while True:
+            next(taken)
+            yield np.full((60, 60), 100, np.uint8)
+
+    assert read_mark(endless()).mark_id is None
+    assert next(taken) == MAX_FRAMES
+
+
+def _overlap(box: Box, other: Box) -> float:
+    """Intersection over union."""
+    width = max(0, min(box[2], other[2]) - max(box[0], other[0]))
+    height = max(0, min(box[3], other[3]) - max(box[1], other[1]))
+    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (box, other)]
+    return width * height / (sum(areas) - width * height)
+
+
+@pytest.mark.parametrize("change", [keep, cut_left], ids=["whole", "cropped"])
+def test_what_was_pasted_over_is_missing_and_nothing_else(marked: list[Array], change: Change) -> None:
+    """A third of the height, after CRF 23; `change` moves the pictures' corner by 64 pixels or not at all."""
+    others = paint_lumas(len(marked), seed=9)
+    pasted = [luma.copy() for luma in marked]
+    for luma, other in zip(pasted, others, strict=True):
+        luma[40:160, 430:580] = other[40:160, 430:580]
+    moved = 640 - change(marked)[0].shape[1]
+    reading = read_mark(encode(change(pasted), 23))
+    assert reading.mark_id == ID
+    assert [round(_overlap(box, (430 - moved, 40, 580 - moved, 160)), 1) >= 0.5 for box in reading.missing] == [True]
+    assert read_mark(encode(change(marked), 23)).missing == ()
+
+
+def test_a_mark_too_faint_to_judge_has_nothing_missing(lumas: list[Array]) -> None:
+    faint = mark(lumas, strength=0.4)
+    for luma, old in zip(faint, lumas, strict=True):
+        luma[40:160, 430:580] = old[40:160, 430:580]
+    reading = read_mark(encode(faint, 30))
+    assert reading.missing == ()
