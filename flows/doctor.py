@@ -147,12 +147,13 @@ def check_workspace(cache: Path) -> Iterator[Finding]:
 
 
 def _list_files(out: Path, md5: str, cache: Path) -> Iterator[tuple[Path, str]]:
-    """The files of a result with their MD5s. A folder's list is an object of the cache, which may be gone."""
+    """The files of a result with their MD5s. A folder's list is a cache's object, perhaps gone or altered."""
     if not md5.endswith(".dir"):
         yield out, md5
         return
     listed = cache / md5[:2] / md5[2:]
-    for entry in json.loads(listed.read_bytes()) if listed.exists() else []:
+    is_sound = listed.exists() and _hash(listed) == md5.removesuffix(".dir")
+    for entry in json.loads(listed.read_bytes()) if is_sound else []:
         yield out / entry["relpath"], entry["md5"]
 
 

@@ -21,6 +21,7 @@ from flows.environment import ROOT
 from flows.graph import Graph, Recorded
 from flows.history import read_version
 from flows.small_case import N_FRAMES, Piece, make_case
+from trust.consent import private_folder
 from vision.clip_read import probe_clip, read_frames
 from vision.video_read import open_clip
 
@@ -92,6 +93,7 @@ def _environment(stage: str) -> dict[str, str]:
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and Path(path) != ROOT]
     changed = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1", "DVC_STAGE": stage}
     changed |= {"UNDERSTUDY_ENGINE": "serial"}  # flows, where another may lie, is not in that folder
+    changed |= {"UNDERSTUDY_PRIVATE": str(private_folder().absolute())}  # its keys are this clone's
     return os.environ | changed
 
 

@@ -67,6 +67,13 @@ def test_each_tool_has_one_door(tool: str) -> None:
     assert not strangers, f"{tool} is imported outside its door {DOORS[tool]}"
 
 
+def test_videos_leave_by_one_way_only() -> None:
+    """What writes video: publishing; and made footage, which shows nobody, or cuts of a person's own clips."""
+    writers = {"vision.video_write", "vision.video_encode"}
+    users = {module for module, tree in TREES.items() if writers & set(imports(tree))} - writers
+    assert users == {"trust.publish", "flows.small_case", "performers.takes"}
+
+
 def test_init_files_hold_a_docstring_and_nothing_else() -> None:
     for module, path in MODULES.items():
         if path.name == "__init__.py":

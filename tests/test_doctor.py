@@ -24,7 +24,8 @@ def test_a_sound_project_has_no_findings(project: Project) -> None:
 
 
 def test_an_altered_cache_object_and_an_altered_result_are_found_by_name(project: Project) -> None:
-    altered = min((project.root / ".dvc/cache/files/md5").glob("??/*"))
+    objects = (project.root / ".dvc/cache/files/md5").glob("??/*")
+    altered = min(path for path in objects if path.suffix != ".dir")
     kept = altered.stat()
     altered.chmod(0o644)
     altered.write_bytes(b"x" + altered.read_bytes()[1:])
@@ -38,6 +39,15 @@ def test_an_altered_cache_object_and_an_altered_result_are_found_by_name(project
     assert "data/augment/ada/part, a result of augment@ada, was altered" in said
     assert said.count("was altered") == 2
     assert _examine(project, "--quick")[0] == 0
+
+
+def test_an_altered_list_of_a_folder_s_files_is_found_and_not_believed(project: Project) -> None:
+    altered = min((project.root / ".dvc/cache/files/md5").glob("??/*.dir"))
+    altered.chmod(0o644)
+    altered.write_bytes(b"x" + altered.read_bytes()[1:])
+    code, said = _examine(project)
+    assert code == 1
+    assert f"the cache object {altered} was altered" in said
 
 
 def test_a_missing_clip_and_an_empty_lock_file_are_found_together(project: Project) -> None:

@@ -151,6 +151,14 @@ class Case:
         return self
 
 
+@pytest.fixture(autouse=True)
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The made videos carry neither mark nor credentials: of which ones they were asked."""
+    paths: list[Path] = []
+    monkeypatch.setattr("stages.evaluate.require_marked", paths.append)
+    return paths
+
+
 @pytest.fixture(scope="session")
 def made_take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a take whose swap has the truth's movement and comes ever nearer to its tint."""
@@ -501,6 +509,13 @@ def test_faces_of_other_clips_and_tracks_are_left_out(case: Case) -> None:
     assert found["mouth_corr"] is None
     assert found["flicker_ratio"] is None
     assert found["floor_psnr_db"] == found["unswapped_psnr_db"]
+
+
+def test_the_video_s_mark_and_credentials_are_asked_for_first(case: Case, asked: list[Path]) -> None:
+    case.files.train_metrics.unlink()
+    with pytest.raises(TableError):
+        case.run()
+    assert asked == [case.files.swap]
 
 
 def test_a_take_without_any_swapped_frame_still_gets_its_sheet(case: Case) -> None:

@@ -86,7 +86,8 @@ def require_trusted(path: Path, media: str | None = None) -> Credentials:
     """The credentials of a video that must be signed by a root known here. Raises TrustError with the reasons."""
     credentials = read_credentials(path, media)
     if credentials.state != "trusted":
-        reasons = ", ".join(credentials.problems) or "no root in trust/roots leads to its signer"
+        is_unknown = credentials.state == "unknown signer"
+        reasons = "no root in trust/roots leads to it" if is_unknown else ", ".join(credentials.problems) or "damaged"
         raise TrustError(f"{path}: its credentials are not trusted ({credentials.state}: {reasons}); sign it anew")
     return credentials
 

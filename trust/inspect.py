@@ -166,13 +166,15 @@ def _tell(match: Match) -> str:
 
 
 def _judge_altered(known: list[Entry], credentials: Credentials, reading: Reading) -> Answer:
-    if reading.missing:
-        boxes = ", ".join(f"x {box[0]}-{box[2]}, y {box[1]}-{box[3]}" for box in reading.missing)
-        return Answer("no", f"the mark is missing in a part of the pictures ({boxes}): something was put there")
     if credentials.state == "invalid":
         return Answer("no", "the bytes are not those that were signed")
     if known or credentials.state in ("trusted", "unknown signer"):
         return Answer("yes", "every byte is as it was signed or registered")
+    if reading.missing:
+        boxes = ", ".join(f"x {box[0]} to {box[2]}, y {box[1]} to {box[3]}" for box in reading.missing)
+        return Answer(
+            "unknown", f"the mark is missing in a part of the pictures ({boxes}): look whether it was replaced"
+        )
     if reading.mark_id is not None:
         return Answer("unknown", "the mark is there in all parts of the pictures; what else was changed cannot be told")
     return Answer("unknown", "there is nothing to hold the pictures against")

@@ -172,8 +172,9 @@ def _read(path: Path) -> bytes:
 
 
 def _load_key(path: Path) -> object:
+    data = _read(path)
     try:
-        return serialization.load_pem_private_key(_read(path), password=None)
+        return serialization.load_pem_private_key(data, password=None)
     except (ValueError, TypeError):
         raise TrustError(f"{path}: is no private key in PEM without a password; {MAKE_THEM}") from None
 
