@@ -2,9 +2,9 @@
 
     python -m flows.doctor [--quick]
 
-Looks at params, versions, dvc.lock, free space, the folder for temporary files, remotes and the server, then hashes
-every object of the cache and every result in the workspace anew (--quick: not that): an altered cache object would
-otherwise be given out as good. Exit code 1 where anything was found.
+Looks at params, consent, versions, dvc.lock, free space, the folder for temporary files, remotes, keys, the register
+and the server, then hashes every object of the cache and every result in the workspace anew (--quick: not that): an
+altered cache object would otherwise be given out as good. Exit code 1 where anything was found.
 """
 
 import argparse
@@ -20,10 +20,12 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from disk import FREE_SOME, find_free, find_temporary, name_disk
-from errors import UnderstudyError, one_line_errors
+from errors import TrustError, UnderstudyError, one_line_errors
 from flows.build import check_inputs
 from flows.graph import Storage, read_recorded, read_storage
 from flows.leftovers import judge_lock
+from trust.publish import REGISTER, Publisher
+from trust.register import check_register
 
 MIN_FREE_GB = 5.0
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)==(\S+)", re.MULTILINE)
@@ -49,6 +51,8 @@ def examine(*, is_quick: bool) -> Iterator[tuple[str, list[Finding]]]:
     yield "free space", space
     yield "temporary files", list(check_temporary(os.environ.get("TMPDIR")))
     yield "remotes", list(check_remotes(storage))
+    yield "keys", list(check_keys())
+    yield "register", [Finding(fault, "see docs/trust.md") for fault in check_register(REGISTER)]
     yield "server", list(check_server(os.environ.get("PREFECT_API_URL"), os.environ.get("PREFECT_API_AUTH_STRING")))
     if not is_quick:
         yield "cache", list(check_cache(storage.cache))
@@ -100,6 +104,15 @@ def check_remotes(storage: Storage) -> Iterator[Finding]:
         error = reach()
         if error:
             yield Finding(f"the remote {name} cannot be reached: {error}", "see dvc remote list; mend it or its access")
+
+
+def check_keys() -> Iterator[Finding]:
+    """Keys that a build would miss only at its end."""
+    try:
+        Publisher()
+    except TrustError as error:
+        what, _, remedy = str(error).partition("; ")
+        yield Finding(what, remedy)
 
 
 def check_server(url: str | None, password: str | None) -> Iterator[Finding]:

@@ -170,7 +170,7 @@ def push_results() -> None:
             rest = {out.hash_info for out in repo.index.outs if not out.use_cache and out.hash_info}
             if failed := repo.cloud.push(rest).failed:
                 raise FlowError(f"{len(failed)} metrics could not be pushed; try again, and see dvc remote list")
-    except _list_remote_errors() as error:
+    except list_remote_errors() as error:
         raise FlowError(f"the results could not be pushed: {error}; see dvc remote list") from error
 
 
@@ -225,12 +225,12 @@ def _reach(name: str | None = None) -> str:
         with Repo() as repo:
             odb = repo.cloud.get_remote_odb(name)
             odb.fs.exists(odb.path)
-    except _list_remote_errors() as error:
+    except list_remote_errors() as error:
         return " ".join(str(error).split())
     return ""
 
 
-def _list_remote_errors() -> tuple[type[Exception], ...]:
+def list_remote_errors() -> tuple[type[Exception], ...]:
     """What goes wrong with a remote: as DVC says it, and as the library for S3 does where it is installed."""
     errors: tuple[type[Exception], ...] = (DvcException, ImportError, OSError, ValueError)
     if find_spec("botocore"):

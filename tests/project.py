@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import chdir
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from dvc.repo import Repo
 from ruamel.yaml import YAML
 
 from stages.params import read_params
+from trust.keys import init_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = (
@@ -86,6 +88,8 @@ class Project:
             copy_tree(ROOT / name, self.root / name)
         for clip in CLIPS:
             self.write(clip, f"frames of {clip}")
+        with chdir(self.root):
+            init_keys("tests")
         self.fake_stages()
 
     def fake_stages(self) -> None:

@@ -7,7 +7,16 @@ from typing import Self
 
 from tests.project import Project
 
-IGNORED = ("/data/", "/plots/", "/.dvc/cache", "/.dvc/tmp", "/.dvc/config.local", "/.work/", "/fake/runs.txt")
+IGNORED = (
+    "/data/",
+    "/plots/",
+    "/.dvc/cache",
+    "/.dvc/tmp",
+    "/.dvc/config.local",
+    "/.work/",
+    "/private/",
+    "/fake/runs.txt",
+)
 
 
 class Show(Project):

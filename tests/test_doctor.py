@@ -20,7 +20,7 @@ def _examine(project: Project, *options: str) -> tuple[int, str]:
 def test_a_sound_project_has_no_findings(project: Project) -> None:
     code, said = _examine(project)
     assert (code, said.count("FOUND")) == (0, 0), said
-    assert said.count("ok  ") == 9
+    assert said.count("ok  ") == 11
 
 
 def test_an_altered_cache_object_and_an_altered_result_are_found_by_name(project: Project) -> None:
@@ -39,6 +39,18 @@ def test_an_altered_cache_object_and_an_altered_result_are_found_by_name(project
     assert "data/augment/ada/part, a result of augment@ada, was altered" in said
     assert said.count("was altered") == 2
     assert _examine(project, "--quick")[0] == 0
+
+
+def test_missing_keys_and_an_altered_register_are_found(project: Project) -> None:
+    (project.root / "private/keys/signing.key").unlink()
+    project.write(f"register/{'0' * 16}.jsonl", "{}\n")
+    code, said = _examine(project, "--quick")
+    assert code == 1
+    assert (
+        "private/keys/signing.key: there is no key to sign with\n         -> make them: python -m trust.keys init"
+        in said
+    )
+    assert f"register/{'0' * 16}" in said
 
 
 def test_an_altered_list_of_a_folder_s_files_is_found_and_not_believed(project: Project) -> None:
