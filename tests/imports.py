@@ -7,6 +7,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = {"disk": 0, "errors": 1, "vision": 2, "models": 3, "trust": 3, "performers": 3, "stages": 4, "flows": 5}
 
+# DVC tracks the values that params reads; messages change no result, nor does who did the work, or who allowed it.
+UNTRACKED = {
+    *("disk", "errors", "stages.originals", "stages.params", "stages.permission", "stages.processes"),
+    *("stages.progress", "stages.spread"),
+    *("trust.clock", "trust.consent", "trust.keys", "trust.register"),
+}
+
 
 def _find_modules() -> dict[str, Path]:
     files = [ROOT / "disk.py", ROOT / "errors.py"] + [f for top in LAYERS for f in sorted((ROOT / top).rglob("*.py"))]

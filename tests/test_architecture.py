@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.imports import LAYERS, MODULES, ROOT, TREES, imports, reach
+from tests.imports import LAYERS, MODULES, ROOT, TREES, UNTRACKED, imports, reach
 
 DOORS = {
     "albumentations": {"stages/augment.py"},
@@ -26,12 +26,6 @@ DOORS = {
     "pydantic_core": {"stages/params.py"},
     "ruamel": {"stages/params.py"},
     "sqlite3": {"trust/register_index.py"},
-}
-# DVC tracks the values that params reads; messages change no result, nor does who did the work, or who allowed it.
-UNTRACKED = {
-    *("disk", "errors", "stages.originals", "stages.params", "stages.permission", "stages.processes"),
-    *("stages.progress", "stages.spread"),
-    *("trust.clock", "trust.consent", "trust.keys", "trust.register"),
 }
 ARCH = "models/arch/${train.arch}.py"
 MAX_LINES = 60
@@ -71,7 +65,7 @@ def test_videos_leave_by_one_way_only() -> None:
     """What writes video: publishing; and made footage, which shows nobody, or cuts of a person's own clips."""
     writers = {"vision.video_write", "vision.video_encode"}
     users = {module for module, tree in TREES.items() if writers & set(imports(tree))} - writers
-    assert users == {"trust.publish", "flows.small_case", "performers.takes"}
+    assert users == {"trust.publish", "flows.small_case", "performers.render"}
 
 
 def test_init_files_hold_a_docstring_and_nothing_else() -> None:
