@@ -88,9 +88,13 @@ class Project:
             copy_tree(ROOT / name, self.root / name)
         for clip in CLIPS:
             self.write(clip, f"frames of {clip}")
+        self.make_keys()
+        self.fake_stages()
+
+    def make_keys(self) -> None:
+        """Make the keys that this project signs with."""
         with chdir(self.root):
             init_keys("tests")
-        self.fake_stages()
 
     def fake_stages(self) -> None:
         """Put the fakes in the stages' place."""

@@ -31,6 +31,7 @@ def real(tmp_path: Path) -> Project:
         copy_tree(ROOT / name, project.root / name)
     for command in (("init", "--quiet"), ("add", *COPIED), ("commit", "--quiet", "-m", "built with this")):
         subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *command], cwd=project.root, check=True)
+    project.make_keys()
     with Repo(str(project.root)) as repo:
         outs = [out.def_path for stage in repo.index.stages for out in stage.outs]
     for out in outs:
