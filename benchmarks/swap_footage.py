@@ -68,6 +68,8 @@ def main() -> None:
     with one_line_errors():
         prepare(arguments.source, arguments.target, arguments.folder, arguments.settings)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    keys = [sys.executable, "-m", "trust.keys", "init", "--name", "a benchmark"]
+    subprocess.run(keys, cwd=arguments.folder, env=environment, check=True)
     subprocess.run([sys.executable, "-m", "flows.build"], cwd=arguments.folder, env=environment, check=True)
 
 

@@ -165,3 +165,9 @@ def test_ten_bit_pictures_take_the_label_too() -> None:
     burnt = Label("opening", form, 0, is_verified=True).burn(_flat(100, form), 0)
     assert burnt[0].dtype == np.uint16
     assert burnt[0].max() == 940
+
+
+def test_the_label_tells_that_a_person_has_no_record() -> None:
+    known, unknown = (Label("corner", FORMAT, 0, is_verified=is_verified) for is_verified in (True, False))
+    widths = [np.flatnonzero((label.burn(_flat(0), 0)[0] > 120).any(axis=0))[-1] for label in (known, unknown)]
+    assert widths[1] > 1.4 * widths[0]

@@ -235,7 +235,7 @@ def test_what_is_no_video_is_unknown_and_no_crash(
 ) -> None:
     path = keyed / f"file{suffix}"
     path.write_bytes(content)
-    assert _verify(path, monkeypatch=monkeypatch) in (1, 3)
+    assert _verify(path, monkeypatch=monkeypatch) == 3
     assert "no mark was found" in capsys.readouterr().out
 
 

@@ -17,7 +17,7 @@ from errors import TrustError
 from trust.keys import Signing, keys_folder, read_roots
 from trust.origin import PROVENANCE, Origin, describe_origin
 
-State: TypeAlias = Literal["trusted", "unknown signer", "invalid", "none"]
+State: TypeAlias = Literal["trusted", "unknown signer", "invalid", "unreadable", "none"]
 MP4, OTHER = "video/mp4", "application/octet-stream"
 SIDECAR = ".c2pa"
 _FORMATS = {".mp4": MP4, ".m4v": MP4, ".mov": "video/quicktime", ".avi": "video/avi"}
@@ -71,8 +71,8 @@ def sign_video(unsigned: Path, signed: Path, origin: Origin, title: str, signing
 def read_credentials(path: Path, media: str | None = None) -> Credentials:
     """What a video's own credentials say, or those beside it (`name.c2pa`); state `none` where there are none.
 
-    `media`: its MIME type, where the name does not tell. A file that is damaged, hostile or of another kind gives
-    `invalid` with the reason, or `none`. Raises OSError where it cannot be opened.
+    `media`: its MIME type, where the name does not tell. Of a file that is damaged or hostile
+    they are `unreadable`, with the reason, or `none`. Raises OSError where it cannot be opened.
     """
     media = media or _FORMATS.get(path.suffix.lower(), OTHER)
     sidecar = path.with_suffix(SIDECAR)
@@ -101,7 +101,7 @@ def _read(path: Path, media: str, sidecar: bytes | None) -> Credentials:
     except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.NotSupported):
         return Credentials("none")
     except c2pa.C2paError as error:
-        return Credentials("invalid", problems=(" ".join(str(error).split()),))
+        return Credentials("unreadable", problems=(" ".join(str(error).split()),))
     failures = results.get("activeManifest", {}).get("failure", [])
     signature = (manifest or {}).get("signature_info", {})
     signer = ", ".join(str(signature[key]) for key in ("common_name", "issuer") if signature.get(key))

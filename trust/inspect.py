@@ -12,7 +12,7 @@ import numpy as np
 
 from errors import ClipError, RegisterError, TrustError
 from trust.credentials import Credentials, read_credentials
-from trust.mark_read import MAX_FRAMES, Reading, read_mark
+from trust.mark_read import Reading, read_mark
 from trust.origin import format_mark
 from trust.register import Entry, Index, Match, check_register
 from vision.clip_read import read_frames
@@ -87,28 +87,34 @@ def require_marked(path: Path) -> None:
 
 def _read_pictures(path: Path) -> _Pictures:
     """Read the mark and the looks of the first frames, as far as they can be read."""
-    lumas: list[Array] = []
+    problems: list[str] = []
     looks: list[int] = []
-    problem = ""
+    lumas = _read_lumas(path, looks, problems)
+    reading = read_mark(lumas)
+    for _ in islice(lumas, MAX_LOOKS - len(looks)):
+        pass  # read_mark wants fewer
+    return _Pictures(reading, tuple(looks), "".join(problems))
+
+
+def _read_lumas(path: Path, looks: list[int], problems: list[str]) -> Iterator[Array]:
+    """The luma of each frame, of the first one's size; looks go to `looks`, why there are no more to `problems`."""
+    size: tuple[int, ...] = ()
     try:
-        for luma in islice(_read_lumas(path), MAX_LOOKS):
-            looks.append(hash_look(luma))
-            if len(lumas) < MAX_FRAMES:
-                lumas.append(luma)
+        for frame in read_frames(path):
+            luma = np.ascontiguousarray(frame.planes[0])
+            size = size or luma.shape
+            if luma.shape == size:
+                looks.append(hash_look(luma))
+                yield luma
     except ClipError as error:
-        problem = str(error)
-    same = [luma for luma in lumas if luma.shape == lumas[0].shape]
-    return _Pictures(read_mark(same), tuple(looks), problem)
-
-
-def _read_lumas(path: Path) -> Iterator[Array]:
-    for frame in read_frames(path):
-        yield np.ascontiguousarray(frame.planes[0])
+        problems.append(str(error))
 
 
 def _judge_credentials(found: Credentials) -> Answer:
     if found.state == "none":
         return Answer("unknown", "no content credentials: they were never there, or were taken off")
+    if found.state == "unreadable":
+        return Answer("unknown", f"whether there are content credentials cannot be read ({', '.join(found.problems)})")
     if found.state == "invalid":
         return Answer("no", f"content credentials that do not fit the file: {', '.join(found.problems) or 'damaged'}")
     tells = "says that a model changed the picture" if found.is_synthetic else "says nothing of a model"
