@@ -12,7 +12,7 @@ import numpy as np
 
 from errors import ClipError, RegisterError, TrustError
 from trust.credentials import Credentials, read_credentials
-from trust.mark_read import Reading, read_mark
+from trust.mark_read import MIN_CERTAINTY, STRENGTHEN, Reading, read_mark
 from trust.origin import format_mark
 from trust.register import Entry, Index, Match, check_register
 from vision.clip_read import read_frames
@@ -22,6 +22,7 @@ from vision.planes import Array
 
 REGISTER, INDEX = Path("register"), Path(".work/register.sqlite")
 MAX_LOOKS = 500  # frames whose looks are asked for
+CONVERT_AGAIN = "run its stage convert again"
 Verdict: TypeAlias = Literal["yes", "no", "unknown"]
 
 
@@ -80,23 +81,26 @@ def inspect_video(path: Path) -> Inspection:
 def require_marked(path: Path) -> None:
     """A video that was made here must be trusted, and carry the mark that its credentials tell. Raises TrustError."""
     credentials = read_credentials(path)
-    for answer in (_judge_credentials(credentials), _judge_mark(_read_pictures(path), credentials.mark)):
-        if answer.verdict != "yes":
-            raise TrustError(f"{path}: {answer.words}; run its stage convert again")
+    signed = _judge_credentials(credentials)
+    if signed.verdict != "yes":
+        raise TrustError(f"{path}: {signed.words}; {CONVERT_AGAIN}")
+    mark = _judge_mark(_read_pictures(path, n_looks=0), credentials.mark)
+    if mark.verdict != "yes":
+        raise TrustError(f"{path}: {mark.words}; {STRENGTHEN if mark.verdict == 'unknown' else CONVERT_AGAIN}")
 
 
-def _read_pictures(path: Path) -> _Pictures:
+def _read_pictures(path: Path, n_looks: int = MAX_LOOKS) -> _Pictures:
     """Read the mark and the looks of the first frames, as far as they can be read."""
     problems: list[str] = []
     looks: list[int] = []
-    lumas = _read_lumas(path, looks, problems)
+    lumas = _read_lumas(path, looks, n_looks, problems)
     reading = read_mark(lumas)
-    for _ in islice(lumas, MAX_LOOKS - len(looks)):
+    for _ in islice(lumas, n_looks - len(looks)):
         pass  # read_mark wants fewer
     return _Pictures(reading, tuple(looks), "".join(problems))
 
 
-def _read_lumas(path: Path, looks: list[int], problems: list[str]) -> Iterator[Array]:
+def _read_lumas(path: Path, looks: list[int], n_looks: int, problems: list[str]) -> Iterator[Array]:
     """The luma of each frame, of the first one's size; looks go to `looks`, why there are no more to `problems`."""
     size: tuple[int, ...] = ()
     try:
@@ -104,7 +108,8 @@ def _read_lumas(path: Path, looks: list[int], problems: list[str]) -> Iterator[A
             luma = np.ascontiguousarray(frame.planes[0])
             size = size or luma.shape
             if luma.shape == size:
-                looks.append(hash_look(luma))
+                if len(looks) < n_looks:
+                    looks.append(hash_look(luma))
                 yield luma
     except ClipError as error:
         problems.append(str(error))
@@ -141,7 +146,8 @@ def _judge_mark(pictures: _Pictures, wanted: str | None) -> Answer:
     found = format_mark(mark_id)
     if wanted is not None and wanted != found:
         return Answer("no", f"the mark {found} was found, the credentials tell {wanted}")
-    return Answer("yes", f"the mark {found} was found, at {pictures.reading.certainty:.0f} deviations above chance")
+    certainty = f"certainty {pictures.reading.certainty:.0f} ({MIN_CERTAINTY:.0f} needed)"
+    return Answer("yes", f"the mark {found} was found, {certainty}")
 
 
 def _judge_register(known: list[Entry], marked: list[Entry], near: list[Match], found: Credentials) -> Answer:

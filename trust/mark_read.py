@@ -19,6 +19,7 @@ from trust.mark_view import SAMPLES, gather, resample, whiten
 from vision.planes import Array, Box
 
 MAX_FRAMES = 100
+STRENGTHEN = "lower convert.crf or raise convert.mark_strength"  # what helps where a mark was lost in encoding
 # How much larger chips may be than in a picture that is not cropped, and the steps in which that is searched.
 SCALES = np.exp(np.arange(np.log(0.97), np.log(1.16), 0.006))
 FINE_SCALES = (-0.003, -0.0015, 0.0, 0.0015, 0.003)
