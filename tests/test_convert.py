@@ -240,7 +240,7 @@ def test_pictures_too_small_for_a_mark_are_refused_at_once(take: Path, tmp_path:
     """Before anything else of the take is looked at."""
     (tmp_path / "clips").mkdir()
     encode_clip(tmp_path / "clips/small.mp4", numbered(range(3), (48, 64)))
-    with pytest.raises(TrustError, match=r"small\.mp4: pictures of 48 x 64 are too small for a mark; it needs 60 lines"):
+    with pytest.raises(TrustError, match=r"small\.mp4: pictures of 48 x 64 are too small .* needs 60 lines"):
         convert_clip(tmp_path, "small.mp4", take / "none.safetensors", tmp_path)
 
 

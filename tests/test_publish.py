@@ -109,7 +109,7 @@ def test_a_failure_leaves_no_file(tmp_path: Path, clip: Path) -> None:
 def test_a_video_that_loses_its_mark_is_neither_registered_nor_left(tmp_path: Path, clip: Path) -> None:
     marking = Marking("off", is_verified=True, mark_id=ID, strength=0.5)
     part = publish_part(_composites(), FORMAT, marking, TIMES[0], crf=40)
-    with pytest.raises(TrustError, match=r"out\.mp4: the mark does not survive crf 40 in this clip; lower convert\.crf or"):
+    with pytest.raises(TrustError, match=r"out\.mp4: the mark does not survive crf 40 .*; lower convert\.crf or"):
         publish_video([part], tmp_path / "out.mp4", FORMAT, 40, _origin(clip), Publisher())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "keyed"]
     assert not Path("register").exists()
