@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,8 +16,8 @@ import pytest
 
 from tests.footage import REAL, needs_footage
 from tests.imports import ROOT
-from tests.treat_lumas import Change, cut_left, cut_sides, encode, halve, keep, make_form, overlap
-from trust import mark_read
+from tests.treat_lumas import Change, cut, cut_left, cut_sides, encode, halve, keep, make_form, overlap
+from trust import mark_read, mark_view
 from trust.mark import Marker
 from trust.mark_code import N_CODE_BITS, decode_id, encode_id
 from trust.mark_read import MAX_FRAMES, MIN_CERTAINTY, Reading, read_mark
@@ -29,9 +30,7 @@ from vision.video_format import VideoFormat
 FORMAT = make_form(np.empty((360, 640)))
 LAYOUT = FORMAT.layout
 ID = 0x0123_4567_89AB_CDEF
-TILE_SHA256 = (
-    "0d545426f2f73c245b731c19b6b6f4e3dd57a388a62bbda42328caa7bca11d80"  # of the signs of ID's tile
-)
+TILE_SHA256 = "0d545426f2f73c245b731c19b6b6f4e3dd57a388a62bbda42328caa7bca11d80"  # of the signs of ID's tile
 IDS = [0, 1, (1 << 64) - 1, ID, 0xFEDC_BA98_7654_3210]
 
 
@@ -190,7 +189,7 @@ def test_chroma_and_the_input_stay_untouched(lumas: list[Array]) -> None:
 def test_a_marked_picture_keeps_41_db_however_lively_it_is(size: tuple[int, int], bits: int) -> None:
     layout = replace(LAYOUT, bits=bits)
     for noise in (_paint_noise(size), cv2.blur(_paint_noise(size), (5, 5))):
-        luma = noise.astype(layout.dtype) << (bits - 8)
+        luma = noise.astype(layout.dtype) * (1 << (bits - 8))
         marked = Marker(ID, fit(luma, bits), 1.0).embed(give_planes(luma, layout))[0]
         error = np.mean((marked.astype(float) - luma) ** 2)
         assert 41 <= 10 * np.log10((255 << (bits - 8)) ** 2 / error) < 45
@@ -205,10 +204,12 @@ def test_flat_ground_takes_less_than_texture() -> None:
 
 
 def test_an_edge_alone_is_no_texture() -> None:
-    """Beside it the ground is as flat as elsewhere."""
+    """Eight pixels beside it the ground takes no more than elsewhere."""
     luma = np.full((360, 640), 60, np.uint8)
     luma[:, 320:] = 200
-    assert np.abs(mark([luma])[0].astype(float) - luma).max() <= 2
+    change = np.abs(mark([luma], strength=4.0)[0].astype(float) - luma)
+    assert change[:, 316:324].max() > 6
+    assert max(change[:, :312].max(), change[:, 328:].max()) == 5
 
 
 def test_chips_have_no_hard_edges() -> None:
@@ -325,6 +326,46 @@ def test_a_mark_whose_checksum_does_not_fit_is_not_believed(
     assert reading.certainty > MIN_CERTAINTY
 
 
+def test_a_likelier_place_that_fits_no_checksum_is_passed_over(
+    marked: list[Array], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However well the pilot and an id made up by chance agree with it."""
+    wrong = float(mark_read.SCALES[-1])
+    find, decode = mark_read._find_offset, mark_read._decode
+
+    def is_wrong(place: Any) -> bool:
+        return bool(abs(place.scale / wrong - 1) < 0.004)
+
+    def find_wrong(detail: Array, scale: float, pilot: Array) -> Any:
+        place = find(detail, scale, pilot)
+        return replace(place, peak=place.peak + 100) if is_wrong(place) else place
+
+    def decode_wrong(place: Any) -> Any:
+        return replace(decode(place), certainty=99.0) if is_wrong(place) else decode(place)
+
+    monkeypatch.setattr(mark_read, "_find_offset", find_wrong)
+    monkeypatch.setattr(mark_read, "_decode", decode_wrong)
+    assert read_mark(marked[:4]).mark_id == ID
+
+
+@pytest.mark.parametrize("n_lines", [22, 14], ids=["between two steps", "elsewhere"])
+def test_a_crop_is_read_whatever_scale_it_leads_to(n_lines: int) -> None:
+    cropped = cut(mark(paint_lumas(4, (360, 1200))), top=n_lines / 360)
+    steps = np.log(360 / (360 - n_lines) / mark_read.SCALES) / 0.006
+    assert (np.abs(steps).min() > 0.4) == (n_lines == 22)
+    assert read_mark(cropped).mark_id == ID
+
+
+def test_loud_places_count_less(lumas: list[Array], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Than by their loudness: the quiet half of a picture tells the mark, the loud one drowns it."""
+    loud = np.random.default_rng(5).normal(0, 15, (360, 320))
+    halves = [np.hstack([luma[:, :320], np.clip(luma[:, 320:] + loud, 0, 255).astype(np.uint8)]) for luma in lumas[:4]]
+    marked = mark(halves, strength=0.5)
+    certainty = read_mark(marked).certainty
+    monkeypatch.setattr(mark_view, "POWER", 1.0)
+    assert certainty > 1.03 * read_mark(marked).certainty
+
+
 def test_no_more_pictures_are_taken_than_needed() -> None:
     taken = count()
 
@@ -349,6 +390,18 @@ def test_what_was_pasted_over_is_missing_and_nothing_else(marked: list[Array], c
     assert reading.mark_id == ID
     assert [round(overlap(box, (430 - moved, 40, 580 - moved, 160)), 1) >= 0.5 for box in reading.missing] == [True]
     assert read_mark(encode(change(marked), "libx264", 23)).missing == ()
+
+
+def test_of_long_pictures_the_middle_is_read_and_what_is_missing_lies_where_it_lies() -> None:
+    """Of 1400 pixels the middle 960: what the ends show does not count."""
+    lumas = paint_lumas(8, (240, 1400))
+    pasted = mark(lumas)
+    for luma, old in zip(pasted, lumas, strict=True):
+        luma[60:160, 700:820] = old[60:160, 700:820]
+        luma[:, :220] = luma[:, 1180:] = 100
+    reading = read_mark(pasted)
+    assert reading.mark_id == ID
+    assert [overlap(box, (700, 60, 820, 160)) >= 0.5 for box in reading.missing] == [True]
 
 
 def test_a_mark_too_faint_to_judge_has_nothing_missing(lumas: list[Array]) -> None:

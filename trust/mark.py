@@ -8,7 +8,8 @@ Pictures must come out the same on every machine: all of it is whole numbers, an
 
 It answers carelessness, not malice: it tells where a video that lost its label and its credentials came from. The key
 is public, and whoever wants to remove the mark, or to put it on another video, can. What it does not survive: turning,
-mirroring, stretching of one side, cuts of more than an eighth, added borders, and a video too small or too coarse.
+mirroring, stretching of one side, cuts of more than an eighth, borders of more than a fiftieth, and a video too small
+or too coarse.
 """
 
 import cv2
@@ -19,9 +20,9 @@ from trust.mark_tile import CHIPS_PER_SHORT_SIDE, SIDE, make_tile
 from vision.planes import Array, Planes
 from vision.video_format import VideoFormat
 
-# Amplitude at strength 1, in grey levels of 8 bits: on flat ground, at most, and where activity is 0. It grows with
-# activity, level by level.
-FLAT, HIGHEST, BASE = 1.2, 2.25, 0.8
+# Amplitude at strength 1, in grey levels of 8 bits: on flat ground, at most, and what it gains by a level of activity.
+# With the highest everywhere a picture keeps 41.0 dB PSNR. One louder by half is seen on skin.
+FLAT, HIGHEST, BASE, GAIN = 1.2, 2.25, 0.8, 1.2
 MARK_LINES = 360  # the short side of the small picture that the mark is laid in, then enlarged
 ACTIVITY_LINES = 180  # the short side of the small picture that activity is measured in
 MAX_DETAIL = 3.0  # grey levels by which a place is lively: an edge alone is not texture
@@ -56,14 +57,16 @@ class Marker:
     def _scale(self, luma: Array) -> Array:
         """What is to be added to the small picture, uint8 in 16ths of a grey level, 128 for nothing."""
         amplitude = cv2.resize(self._amplify(luma), self._pattern.shape[::-1], interpolation=cv2.INTER_LINEAR_EXACT)
-        unit = LEVEL * LEVEL // ADDED_LEVEL
-        added = (amplitude * self._pattern + unit // 2) // unit
-        return np.clip(added + 128, 0, 255).astype(np.uint8)
+        added = amplitude * self._pattern // (LEVEL * LEVEL // ADDED_LEVEL)
+        scaled: Array = np.clip(added + 128, 0, 255).astype(np.uint8)
+        return scaled
 
     def _amplify(self, luma: Array) -> Array:
         """The mark's amplitude, uint8 (h, w) in 64ths of a grey level, in a small copy of the picture."""
-        flat, highest, base = (round(level * LEVEL) for level in (FLAT, HIGHEST, BASE))
-        return np.clip(_measure_activity(luma, self._layout.bits) + base, flat, highest).astype(np.uint8)
+        flat, highest, base, gain = (round(level * LEVEL) for level in (FLAT, HIGHEST, BASE, GAIN))
+        amplitude = _measure_activity(luma, self._layout.bits) * gain // LEVEL + base
+        cut: Array = np.clip(amplitude, flat, highest).astype(np.uint8)
+        return cut
 
 
 def _measure_activity(luma: Array, bits: int) -> Array:
