@@ -3,10 +3,10 @@
 The view's detail is correlated with the known mark in a window around each place. What the correlation is worth there
 is told by the same with the mark moved to places where it is not: where neither differs, the mark is missing.
 
-Strong edges that stand still hide the mark as well as a change does, so this is a hint, not a proof. As measured by
-benchmarks/mark.py after CRF 23: a square of a third of the short side is found nearly always, of a fourth in three of
-four clips, of a sixth in one of five; one clip in 25 shows a false region, after CRF 28 one in 8. Where the mark is
-heard too faintly nothing is said.
+Strong edges that stand still, as in titles, hide the mark as well as a change does, so this is a hint, not a proof. As
+measured by benchmarks/mark.py after CRF 23: a square of a third of the short side is found in 19 of 20 pieces, of a
+fourth in 17, of a sixth in 4; one untouched piece in 50 shows a false region, after CRF 28 one in 25. Where the mark
+is heard too faintly nothing is said.
 """
 
 from collections.abc import Iterator
