@@ -15,7 +15,7 @@ DOORS = {
     "tensorboardX": {"models/board.py"},
     "av": {"vision/video_read.py", "vision/video_encode.py", "vision/video_write.py"},
     "c2pa": {"trust/credentials.py"},
-    "cryptography": {"trust/keys.py", "trust/register.py", "trust/register_file.py"},
+    "cryptography": {"trust/keys.py", "trust/key_check.py", "trust/register.py", "trust/register_file.py"},
     "dask": {"flows/dask_engine.py"},
     "distributed": {"flows/dask_engine.py"},
     "PIL": {"vision/picture_read.py"},

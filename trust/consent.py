@@ -3,7 +3,6 @@
 The fields follow ISO/IEC TS 27560:2023. Times are UTC.
 """
 
-import os
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from errors import ConsentError
+from trust.places import private_folder
 from vision.hashing import hash_file
 
 UNVERIFIED = "unverified"
@@ -89,11 +89,6 @@ def record_path(identity: str) -> Path:
 def evidence_folder(identity: str) -> Path:
     """Where a person's signed evidence lies: outside git and DVC, and not on every machine."""
     return private_folder() / "consent" / identity
-
-
-def private_folder() -> Path:
-    """What neither git nor DVC keeps: keys, names, contacts, evidence. UNDERSTUDY_PRIVATE names another place."""
-    return Path(os.environ.get("UNDERSTUDY_PRIVATE") or "private")
 
 
 def read_record(identity: str) -> Record:
