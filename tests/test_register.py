@@ -709,6 +709,18 @@ def test_among_many_videos_over_several_blocks_the_right_one_is_found(tmp_path: 
         assert (best.entry.index, best.median_bits, best.share, best.offset) == (number, 3.0, 1.0, 200)
 
 
+def test_of_two_with_the_same_median_the_one_with_the_nearer_mean_is_first(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    look = rng.integers(0, 2**64, 20, np.uint64, endpoint=False)
+    partly = np.concatenate([look[:12], rng.integers(0, 2**64, 8, np.uint64, endpoint=False)])
+    for number, hashes in enumerate((partly, look)):
+        _open(tmp_path / "register", KEY).append(make_new(number, hashes=pack_hashes(hashes.tolist())))
+    matches = Index(tmp_path / "register", tmp_path / "index.sqlite").nearest(look.tolist())
+    assert [(match.entry.index, match.median_bits) for match in matches] == [(1, 0.0), (0, 0.0)]
+    assert matches[0].mean_bits == 0 < matches[1].mean_bits
+
+
 def test_a_line_has_the_fields_of_an_entry_and_no_other(tmp_path: Path) -> None:
     line = _fill(tmp_path, n=1).read_bytes()
     assert set(json.loads(line)) == set(Entry.__dataclass_fields__)
