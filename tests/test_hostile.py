@@ -120,7 +120,7 @@ def test_bytes_that_no_signature_covers_are_not_vouched_for(video: Path) -> None
 
 def test_an_expired_certificate_is_no_sign_of_tampering(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree("private")
-    seconds = 4
+    seconds = 6
     monkeypatch.setitem(keys.YEARS, "signing", seconds / (365 * 24 * 3600))
     init_keys("old")
     begun = time.monotonic()
@@ -254,12 +254,6 @@ def test_a_bad_root_is_passed_over_and_named_where_it_matters(video: Path) -> No
     words = inspect_video(video).credentials.words
     assert "a signer unknown here" in words
     assert words.endswith('no certificate can be read from it: "trust/roots/a.pem", "trust/roots/b.pem"')
-
-
-def test_a_root_without_a_last_newline_hides_no_other(video: Path) -> None:
-    (good,) = Path("trust/roots").iterdir()
-    Path("trust/roots/0.pem").write_bytes(good.read_bytes().rstrip())
-    assert inspect_video(video).credentials.verdict == "yes"
 
 
 def test_a_name_that_the_terminal_cannot_print_is_printed(keyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:

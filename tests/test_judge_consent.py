@@ -107,6 +107,13 @@ def test_nothing_is_believed_of_credentials_that_are_not_trusted(state: State) -
     assert judge_consent(_tell(state=state)) == Answer("unknown", "no trusted credentials tell whose faces these are")
 
 
+def test_no_name_leads_out_of_the_folder_of_consent() -> None:
+    write_record("../elsewhere")
+    told = {"consent": {"../elsewhere": "../elsewhere-1"}}
+    found = Credentials("trusted", manifest={"assertions": [{"label": PROVENANCE, "data": told}]})
+    assert judge_consent(found) == Answer("unknown", '"../elsewhere": no name of an identity')
+
+
 def test_a_clock_set_back_revives_no_consent(monkeypatch: pytest.MonkeyPatch) -> None:
     write_record("ben", expires_at="2999-01-01T00:00:00Z")
     assert _judge()[0] == "yes"
