@@ -195,6 +195,7 @@ def test_a_result_without_md5_makes_no_run_of_others_theirs() -> None:
     of_kim = Run({}, {"data/align/kim/faceset": ""})
     of_eve = Run({"data/augment/eve": ""}, {"data/train/eve_as_ada": _md5("eve")})
     known = Known(runs=[of_kim, of_eve])
+    assert (of_kim.results, of_eve.needs) == (set(), set())
     traces = find_traces("kim", known, {})
     assert (traces.runs, traces.others) == ([of_kim], [of_eve])
     assert [*list_unknown(known, traces.others)] == [
@@ -223,6 +224,27 @@ def test_clips_in_one_folder_of_two_people_stay() -> None:
     assert traces.others == [runs[1]]
     assert traces.objects == {_md5("kim both"), _md5("kim old"), _md5("old") + ".dir"}
     assert "clips/kim" in traces.theirs
+
+
+@pytest.mark.parametrize("is_sampled", [True, False])
+def test_a_clip_that_others_have_too_stays(*, is_sampled: bool) -> None:
+    """Whether eve's clips are known from a run, or only from what DVC was given."""
+    sampled, given = _sample("eve", "clips/eve", "hers"), Run({}, {"clips/eve": _md5("hers") + ".dir"})
+    runs = [_sample("kim", "clips/kim", "his"), *([sampled] if is_sampled else [])]
+    lists = {f"{_md5('his')}.dir": {"a": _md5("a"), "two": _md5("two")}, f"{_md5('hers')}.dir": {"two": _md5("two")}}
+    known = Known(runs=runs, added=[] if is_sampled else [given], lists=dict(lists))
+    traces = find_traces("kim", known, {})
+    assert traces.objects == {_md5("kim his"), _md5("his") + ".dir", _md5("a")}
+    assert traces.kept == {"clips/kim/two": "clips/eve/two"}
+
+
+@pytest.mark.parametrize("is_in_params", [True, False])
+def test_clips_are_found_where_params_or_runs_say(*, is_in_params: bool) -> None:
+    runs = [] if is_in_params else [_sample("kim", "footage/kim", "now")]
+    known = Known(lock=runs, runs=runs, added=[Run({}, {"footage/kim": _md5("never sampled") + ".dir"})])
+    traces = find_traces("kim", known, {"kim": "footage/kim"} if is_in_params else {})
+    assert traces.here == {"clips/kim", "footage/kim"}
+    assert _md5("never sampled") + ".dir" in traces.objects
 
 
 def test_a_record_of_others_names_no_folder_to_remove() -> None:
