@@ -1,4 +1,4 @@
-"""The graph of stages as DVC reads it from dvc.yaml: with grid.py, object_store.py and run_records.py the door to its code."""
+"""The graph of stages as DVC reads it from dvc.yaml: with grid, object_store and run_records the door to its code."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
