@@ -19,7 +19,7 @@ DOORS = {
     "dask": {"flows/dask_engine.py"},
     "distributed": {"flows/dask_engine.py"},
     "PIL": {"vision/picture_read.py"},
-    "dvc": {"flows/graph.py", "flows/grid.py", "flows/object_store.py"},
+    "dvc": {"flows/graph.py", "flows/grid.py", "flows/object_store.py", "flows/run_records.py"},
     "mediapipe": {"vision/face_graph.py"},
     "prefect": {"flows/"},
     "pydantic": {"stages/params.py", "trust/consent.py"},

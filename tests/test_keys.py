@@ -42,7 +42,7 @@ def _reverse_chain() -> None:
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
-        (lambda: (KEYS / "chain.pem").write_text("no certificates"), "chain.pem: holds no certificates in PEM"),
+        (lambda: (KEYS / "chain.pem").write_text("no certificates"), "chain.pem: is no chain of certificates in PEM"),
         (_swap_key, "chain.pem: its first certificate is another key's than the one that signs"),
         (_reverse_chain, "chain.pem: a certificate in it is not issued by the next one"),
         (lambda: next(ROOTS.glob("*.pem")).unlink(), "chain.pem: no root in trust/roots leads to it"),

@@ -116,13 +116,16 @@ def check_consent(identity: str, consent: str, purposes: Collection[Purpose], no
     if consent == UNVERIFIED:
         return
     record = read_record(identity)
-    reason = _find_refusal(record, purposes, now) or _find_altered(identity, record)
-    if reason:
+    if reason := find_refusal(record, purposes, now):
         raise ConsentError(f"identities.{identity}.consent: {record_path(identity)}: {reason}")
 
 
+def find_refusal(record: Record, purposes: Collection[Purpose], now: datetime) -> str:
+    """Why a record does not allow what is asked for, or proves it no longer; empty where it does."""
+    return _find_refusal(record, purposes, now) or _find_altered(record.identity, record)
+
+
 def _find_refusal(record: Record, purposes: Collection[Purpose], now: datetime) -> str:
-    """Why a record does not allow what is asked for; empty where it does."""
     who, missing = record.identity, sorted(set(purposes) - set(record.purposes))
     if record.withdrawal:
         when = record.withdrawal.withdrawn_at

@@ -17,7 +17,7 @@ _TRIAL = b"a trial signature"
 
 def require_usable(signing: Signing) -> None:
     """The certificates must lead to a known root, be valid today, and fit the key. Raises TrustError."""
-    chain = _read_chain(signing.chain)
+    chain = x509.load_pem_x509_certificates(signing.chain.encode())
     for certificate in (*chain, _find_root(chain)):
         _require_valid(certificate, datetime.now(UTC))
     if not _does_fit(chain[0], signing.sign(_TRIAL)):
@@ -26,13 +26,6 @@ def require_usable(signing: Signing) -> None:
 
 def _path() -> str:
     return str(keys_folder() / CHAIN)
-
-
-def _read_chain(chain: str) -> list[x509.Certificate]:
-    try:
-        return x509.load_pem_x509_certificates(chain.encode())
-    except ValueError:
-        raise TrustError(f"{_path()}: holds no certificates in PEM; {MAKE_THEM}") from None
 
 
 def _find_root(chain: list[x509.Certificate]) -> x509.Certificate:

@@ -34,6 +34,7 @@ MAKE_THEM = "make them: python -m trust.keys init"
 PUBLISH = "publish it: python -m trust.keys init --if-missing"
 C2PA_CLAIM_SIGNING = ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
 YEARS = {"root": 20, "intermediate": 15, "signing": 10}
+_LONGEST_NAME = 51  # bytes; with " intermediate" behind it 64, the bound of a common name
 _SIGN_SECONDS = 60
 
 
@@ -53,6 +54,7 @@ class _Issuer:
 
 def init_keys(name: str) -> list[Path]:
     """Make all keys of this clone, and publish what is public of them; where that stands. Raises TrustError."""
+    _check_name(name)
     folder = keys_folder()
     if folder.exists():
         raise TrustError(f"{folder}: there are keys already; move that folder away first to make new ones")
@@ -94,7 +96,7 @@ def keys_folder() -> Path:
 def load_signing() -> Signing:
     """What signs credentials here. Raises TrustError where there is none."""
     folder = keys_folder()
-    chain = _read(folder / CHAIN).decode()
+    chain = _read_chain(folder / CHAIN)
     if (folder / PROGRAM).exists():
         return Signing(chain, lambda data: _sign_by_program(folder / PROGRAM, data))
     key = _load_key(folder / SIGNING)
@@ -129,8 +131,31 @@ def _load_register_key() -> Ed25519PrivateKey:
 
 
 def read_roots() -> str:
-    """All roots whose signatures count as trusted here, as PEM; empty where there are none."""
-    return "".join(path.read_text(encoding="utf-8") for path in sorted(ROOTS.glob("*.pem")))
+    """All roots whose signatures count as trusted here, as PEM; empty where there are none. Bad files are left out."""
+    return "".join(map(_read_root, _list_roots()))
+
+
+def find_bad_roots() -> list[Path]:
+    """The files of trust/roots that no certificate can be read from."""
+    return [path for path in _list_roots() if not _read_root(path)]
+
+
+def _list_roots() -> list[Path]:
+    return sorted(ROOTS.glob("*.pem"))
+
+
+def _read_root(path: Path) -> str:
+    """A file's certificates as PEM; empty where there are none."""
+    try:
+        certificates = x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError):
+        return ""
+    return "".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in certificates)
+
+
+def _check_name(name: str) -> None:
+    if not (name.strip() and name.isprintable() and len(name.encode()) <= _LONGEST_NAME):
+        raise TrustError(f"--name: {name!r} cannot stand in a certificate; give 1 to {_LONGEST_NAME} bytes of text")
 
 
 def _name_root(path: Path) -> str:
@@ -211,6 +236,16 @@ def _read(path: Path) -> bytes:
         raise TrustError(f"{path}: there is no key to sign with; {MAKE_THEM}") from None
     except OSError as error:
         raise TrustError(f"{path}: cannot be read ({error.strerror}); give yourself access") from None
+
+
+def _read_chain(path: Path) -> str:
+    """The signer's certificates as PEM, as they lie there."""
+    data = _read(path)
+    try:
+        x509.load_pem_x509_certificates(data)
+        return data.decode()
+    except ValueError:
+        raise TrustError(f"{path}: is no chain of certificates in PEM; {MAKE_THEM}") from None
 
 
 def _load_key(path: Path) -> object:

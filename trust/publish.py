@@ -15,7 +15,6 @@ from trust.keys import Signing, load_signing
 from trust.label import Label, Style
 from trust.mark import Marker
 from trust.origin import Origin, format_mark
-from trust.places import register_folder
 from trust.register import NewEntry, open_register
 from vision.hashing import hash_file, hash_picture
 from vision.picture_hash import EVERY, hash_look, pack_hashes
@@ -26,7 +25,6 @@ from vision.video_write import VideoWriter
 from vision.whole import whole_file
 
 METADATA = {"comment": "synthetic: face replaced"}
-REGISTER = register_folder()
 
 
 class Picture(Protocol):
