@@ -1,41 +1,38 @@
 """The invisible mark after what happens to videos: how often its id is found, its false readings, PSNR and time.
 
-    python -m benchmarks.mark CLIP ... [--pieces 6] [--unmarked 1000] [--only NAME ...]
+    python -m benchmarks.mark CLIP ... [--pieces 6] [--unmarked 1000] [--patterned 200] [--only NAME ...]
 
 Each clip gives up to so many pieces of 50 pictures, evenly over its length. Each is marked at strength 1 with an id of
 its own, treated, and read without anything else being known. Crops cut off a tenth: of the left, of the top, or a
 twentieth of each of the four sides. Unmarked readings are of 50 pictures from evenly spread places of all clips, in
-turns as they are, mirrored, halved, cropped and after CRF 28. For `missing` a square of another clip is pasted over a
+turns as they are, mirrored, halved, cropped and after CRF 28: windows that overlap where clips are few. Patterned
+readings are of what looks most like a mark and is none: checkers, stripes and random tiles, repeated over a gray ground
+with grain, half of them after CRF 28. For `missing` a square of another clip is pasted over a
 part of the marked piece before CRF 23; it counts as found where a region covers it with at least 0.3 of their union.
 x264 and x265 with preset medium. PSNR is that of the marked picture, before any encoding, in luma.
 """
 
 import argparse
-import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 
+from tests import treat_lumas
+from tests.treat_lumas import Change, Lumas, cut_left, cut_sides, cut_top, halve, keep, make_form, overlap
 from trust.mark import Marker
 from trust.mark_read import Reading, read_mark
 from vision.clip_read import read_frames
-from vision.planes import Array, Box, Layout, Matrix
-from vision.video_format import ColorTags, VideoFormat
+from vision.planes import Array, Box
 
 N_PICTURES = 50
-LAYOUT = Layout(2, 2, 8, Matrix.BT709, is_full_range=False)
 SAME_REGION = 0.3
 PASTED_PARTS = (3, 4, 6)  # of the picture's short side
-
-Pictures = list[Array]
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Piece:
 
     clip: str
     first: int
-    lumas: Pictures
+    lumas: Lumas
 
 
 @dataclass(frozen=True)
@@ -58,52 +55,9 @@ class Result:
     pasted: dict[int, tuple[Box, Reading]]
 
 
-def encode(lumas: Pictures, codec: str, crf: int) -> Pictures:
-    """Luma pictures after encoding and decoding, with gray chroma, cut to even sizes."""
-    height, width = (length // 2 * 2 for length in lumas[0].shape)
-    options = {"crf": str(crf), "preset": "medium"} | ({"x265-params": "log-level=none"} if codec == "libx265" else {})
-    file = io.BytesIO()
-    with av.open(file, "w", format="matroska") as out:
-        stream = out.add_stream(codec, rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for luma in lumas:
-            chroma = np.full((height // 2, width), 128, np.uint8)
-            samples = np.concatenate([luma[:height, :width], chroma])
-            out.mux(stream.encode(av.VideoFrame.from_ndarray(_pack(samples, height, width), format="yuv420p")))
-        out.mux(stream.encode(None))
-    file.seek(0)
-    with av.open(file) as clip:
-        return [frame.to_ndarray()[:height] for frame in clip.decode(video=0)]
+encode = partial(treat_lumas.encode, preset="medium")
 
-
-def _pack(samples: Array, height: int, width: int) -> Array:
-    """Planes one below the other, as PyAV takes yuv420p: (height * 3 / 2, width)."""
-    return np.ascontiguousarray(samples.reshape(height * 3 // 2, width))
-
-
-def halve(lumas: Pictures) -> Pictures:
-    height, width = lumas[0].shape
-    return [cv2.resize(luma, (width // 4 * 2, height // 4 * 2), interpolation=cv2.INTER_AREA) for luma in lumas]
-
-
-def cut(lumas: Pictures, left: float = 0, top: float = 0, right: float = 0, bottom: float = 0) -> Pictures:
-    """Cut off these shares."""
-    height, width = lumas[0].shape
-    rows = slice(round(top * height), height - round(bottom * height))
-    columns = slice(round(left * width), width - round(right * width))
-    return [luma[rows, columns] for luma in lumas]
-
-
-cut_left = partial(cut, left=0.1)
-cut_top = partial(cut, top=0.1)
-cut_sides = partial(cut, left=0.05, top=0.05, right=0.05, bottom=0.05)
-
-
-def keep(lumas: Pictures) -> Pictures:
-    return lumas
-
-
-TREATMENTS: dict[str, tuple[Callable[[Pictures], Pictures], str, int]] = {
+TREATMENTS: dict[str, tuple[Change, str, int]] = {
     "CRF 23": (keep, "libx264", 23),
     "CRF 28": (keep, "libx264", 28),
     "half size, CRF 23": (halve, "libx264", 23),
@@ -118,15 +72,11 @@ TREATMENTS: dict[str, tuple[Callable[[Pictures], Pictures], str, int]] = {
 }
 
 
-def read_lumas(clip: Path) -> Pictures:
+def read_lumas(clip: Path) -> Lumas:
     return [frame.planes[0] for frame in read_frames(clip)]
 
 
-def make_form(size: tuple[int, ...]) -> VideoFormat:
-    return VideoFormat(size[0], size[1], LAYOUT, ColorTags(1, 1, 1, 1), Fraction(1), Fraction(1, 25), Fraction(25))
-
-
-def cut_pieces(clips: dict[str, Pictures], n_most: int) -> Iterator[Piece]:
+def cut_pieces(clips: dict[str, Lumas], n_most: int) -> Iterator[Piece]:
     for name, lumas in clips.items():
         n_whole = max(1, len(lumas) // N_PICTURES)
         for place in np.linspace(0, n_whole - 1, min(n_most, n_whole)).astype(int):
@@ -140,10 +90,10 @@ def draw_id(piece: Piece) -> int:
     return int.from_bytes(rng.bytes(8))
 
 
-def try_piece(task: tuple[Piece, Pictures, list[str]]) -> Result:
+def try_piece(task: tuple[Piece, Lumas, list[str]]) -> Result:
     """Mark a piece, treat and read it; `task`: the piece, another clip's pictures to paste, names of treatments."""
     piece, others, names = task
-    marker = Marker(draw_id(piece), make_form(piece.lumas[0].shape), strength=1.0)
+    marker = Marker(draw_id(piece), make_form(piece.lumas[0]), strength=1.0)
     chroma = np.full((1, 1), 128, np.uint8)
     marked = [marker.embed((luma, chroma, chroma))[0] for luma in piece.lumas]
     psnrs = [cv2.PSNR(old, new) for old, new in zip(piece.lumas, marked, strict=True)]
@@ -156,7 +106,7 @@ def try_piece(task: tuple[Piece, Pictures, list[str]]) -> Result:
     return Result(f"{piece.clip}@{piece.first}", draw_id(piece), psnr, readings, pasted)
 
 
-def _paste_and_read(piece: Piece, marked: Pictures, others: Pictures, part: int) -> tuple[Box, Reading]:
+def _paste_and_read(piece: Piece, marked: Lumas, others: Lumas, part: int) -> tuple[Box, Reading]:
     """Paste a square of another clip, read after CRF 23; the square's box and the reading."""
     height, width = marked[0].shape
     side = min(height, width) // part
@@ -172,7 +122,7 @@ def _paste_and_read(piece: Piece, marked: Pictures, others: Pictures, part: int)
     return (left, top, left + side, top + side), read_mark(encode(pictures, "libx264", 23))
 
 
-VARIANTS: list[Callable[[Pictures], Pictures]] = [
+VARIANTS: list[Change] = [
     keep,
     lambda lumas: [luma[:, ::-1] for luma in lumas],
     halve,
@@ -181,13 +131,13 @@ VARIANTS: list[Callable[[Pictures], Pictures]] = [
 ]
 
 
-def read_unmarked(task: tuple[int, Pictures]) -> Reading:
+def read_unmarked(task: tuple[int, Lumas]) -> Reading:
     """Read pictures that hold no mark, changed by one of VARIANTS, in turns."""
     index, lumas = task
     return read_mark(VARIANTS[index % len(VARIANTS)](lumas))
 
 
-def spread_unmarked(clips: dict[str, Pictures], n_readings: int) -> Iterator[tuple[int, Pictures]]:
+def spread_unmarked(clips: dict[str, Lumas], n_readings: int) -> Iterator[tuple[int, Lumas]]:
     """Places of N_PICTURES pictures, evenly over all places where they could begin in all clips."""
     starts = [(name, first) for name, lumas in clips.items() for first in range(len(lumas) - N_PICTURES + 1)]
     for index, place in enumerate(np.linspace(0, len(starts) - 1, n_readings).astype(int)):
@@ -195,29 +145,40 @@ def spread_unmarked(clips: dict[str, Pictures], n_readings: int) -> Iterator[tup
         yield index, clips[name][first : first + N_PICTURES]
 
 
+def read_patterned(index: int) -> Reading:
+    """Read made pictures with a pattern that repeats itself and is no mark."""
+    rng = np.random.default_rng(index)
+    lumas = [np.clip(_draw_pattern(index, rng) + rng.normal(0, 1, (360, 640)), 0, 255).astype(np.uint8)] * 10
+    return read_mark(encode(lumas, "libx264", 28) if index % 2 else lumas)
+
+
+def _draw_pattern(index: int, rng: np.random.Generator) -> Array:
+    """A checker, stripes, or a random tile of some chips on gray, float (360, 640); chips measure 3 to 12 pixels."""
+    side, chip_px = int(rng.integers(4, 60)), rng.uniform(3, 12)
+    checker = np.indices((side, side)).sum(axis=0) % 2 * 2 - 1
+    stripes = np.broadcast_to(np.arange(side) % 2 * 2 - 1, (side, side))
+    tile = (checker, stripes, rng.choice([-1, 1], (side, side)))[index // 2 % 3]
+    rows, columns = ((np.arange(length) / chip_px).astype(int) % side for length in (360, 640))
+    pattern: Array = 120 + rng.uniform(1, 30) * tile[np.ix_(rows, columns)]
+    return pattern
+
+
 def time_marking(luma: Array, n_times: int = 60) -> tuple[float, float]:
-    """Milliseconds for a 1080p picture: the median by the clock, and the mean of the processor's time."""
+    """Milliseconds by the clock for a 1080p picture on one thread: lowest and median."""
     rng = np.random.default_rng(1)
     large = cv2.resize(luma, (1920, 1080), interpolation=cv2.INTER_CUBIC) + rng.normal(0, 4, (1080, 1920))
     chroma = np.full((540, 960), 128, np.uint8)
     planes = (np.clip(large, 0, 255).astype(np.uint8), chroma, chroma)
-    marker = Marker(1, make_form((1080, 1920)), strength=1.0)
-    marker.embed(planes)
-    times, began = [], time.process_time()
+    marker = Marker(1, make_form(planes[0]), strength=1.0)
+    n_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    times = []
     for _ in range(n_times):
         start = time.perf_counter()
         marker.embed(planes)
-        times.append(time.perf_counter() - start)
-    return 1000 * float(np.median(times)), 1000 * (time.process_time() - began) / n_times
-
-
-def overlap(box: Box, other: Box) -> float:
-    """Intersection over union."""
-    width = min(box[2], other[2]) - max(box[0], other[0])
-    height = min(box[3], other[3]) - max(box[1], other[1])
-    common = max(0, width) * max(0, height)
-    areas = [(x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in (box, other)]
-    return common / (sum(areas) - common)
+        times.append(1000 * (time.perf_counter() - start))
+    cv2.setNumThreads(n_threads)
+    return min(times), float(np.median(times))
 
 
 def show_treatments(results: list[Result], names: list[str]) -> None:
@@ -247,16 +208,24 @@ def show_missing(results: list[Result]) -> None:
         print(f"missing, a square of 1/{part} of the short side: {words}")
 
 
+def show_false(name: str, readings: Iterable[Reading]) -> None:
+    known = list(readings)
+    n_false = sum(reading.mark_id is not None for reading in known)
+    highest = max((reading.certainty for reading in known), default=0.0)
+    print(f"{name}: {n_false} false of {len(known)} readings, highest certainty {highest:.1f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP")
     parser.add_argument("--pieces", type=int, default=6)
     parser.add_argument("--unmarked", type=int, default=1000)
+    parser.add_argument("--patterned", type=int, default=200)
     parser.add_argument("--only", nargs="*", default=list(TREATMENTS), choices=list(TREATMENTS), metavar="NAME")
     arguments = parser.parse_args()
     clips = {f"{clip.parent.name}/{clip.stem}": read_lumas(clip) for clip in arguments.clips}
-    clock_ms, processor_ms = time_marking(next(iter(clips.values()))[0])
-    print(f"marking a 1080p picture: {clock_ms:.1f} ms (median), {processor_ms:.1f} ms of processor time")
+    lowest_ms, median_ms = time_marking(next(iter(clips.values()))[0])
+    print(f"marking a 1080p picture on one thread: {lowest_ms:.1f} ms at least, {median_ms:.1f} ms in the median")
     pieces = list(cut_pieces(clips, arguments.pieces))
     names = list(clips)
     others = [clips[names[names.index(piece.clip) - 1]][:N_PICTURES] for piece in pieces]
@@ -269,10 +238,8 @@ def main() -> None:
         print(f"PSNR, dB: mean {np.mean(psnrs, axis=0)[0]:.1f}, lowest of a piece {min(psnrs)[0]:.2f}, ", end="")
         print(f"lowest of a picture {min(low for _, low in psnrs):.2f}")
         show_missing(results)
-        readings = list(pool.map(read_unmarked, spread_unmarked(clips, arguments.unmarked)))
-    n_false = sum(reading.mark_id is not None for reading in readings)
-    highest = max((reading.certainty for reading in readings), default=0.0)
-    print(f"unmarked: {n_false} false of {len(readings)} readings, highest certainty {highest:.1f}")
+        show_false("unmarked", pool.map(read_unmarked, spread_unmarked(clips, arguments.unmarked)))
+        show_false("patterned", pool.map(read_patterned, range(arguments.patterned)))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from errors import FaceError, one_line_errors
+from errors import FaceError, TrustError, one_line_errors
 from models.checkpoint import CheckpointInfo
 from stages.face_swap import NO_FACE, Place, SwappedPart, Swapping, load_same_checkpoint, swap_faces
 from stages.params import Blend, Convert, pick, read_key, read_params
@@ -13,6 +13,7 @@ from stages.permission import require_consent
 from stages.progress import Progress
 from stages.release import Release
 from stages.spread import spread
+from trust.mark_tile import CHIPS_PER_SHORT_SIDE
 from trust.publish import PublishedPart, Publisher, publish_video
 from vision.alignment import compose, scale_of, view_matrix
 from vision.clip_read import probe_clip
@@ -21,6 +22,7 @@ from vision.hashing import hash_file
 from vision.parts import read_parts
 from vision.picture_folder import refuse_stills
 from vision.tables import CONVERSIONS, TRACKS, TableWriter, matrix, outlines, points, read_batches
+from vision.video_format import VideoFormat
 
 
 def convert(
@@ -37,18 +39,28 @@ def convert(
     """Swap the face in every frame of the clip and publish the video.
 
     Raises FaceError where no frame shows the target's face, or one does not and params.missing is `fail`, ClipError
-    for a folder of stills, and where the clip is not the one of `parts`, TrustError where there are no keys.
+    for a folder of stills, and where the clip is not the one of `parts`, TrustError where there are no keys, and where
+    the pictures are too small for a mark, or lose it.
     """
     refuse_stills(clip)
+    form = probe_clip(clip)
+    _require_room(clip, form)
     publisher = Publisher()
     plan = plan_swap(clip, parts, tracks, checkpoint, params, blend, release)
     first = plan[0]
     origin = release.tell_origin(params, first.marking, clip, first.clip_sha256, first.checkpoint_sha256)
     with TableWriter(record, CONVERSIONS) as writer:
         swapped = _take_rows(spread(swap_faces, plan), writer)
-        publish_video(swapped, video, probe_clip(clip), params.crf, origin, publisher)
+        publish_video(swapped, video, form, params.crf, origin, publisher)
     n_swapped = sum(len(swapping.places) for swapping in plan)
     print(f"convert: {n_swapped} of {plan[-1].part.end_frame} frames swapped", flush=True)
+
+
+def _require_room(clip: Path, form: VideoFormat) -> None:
+    """A chip of the mark is a pixel or larger."""
+    if min(form.height, form.width) < CHIPS_PER_SHORT_SIDE:
+        size = f"pictures of {form.height} x {form.width} are too small for a mark"
+        raise TrustError(f"{clip}: {size}; it needs {CHIPS_PER_SHORT_SIDE} lines")
 
 
 def plan_swap(

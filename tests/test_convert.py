@@ -18,6 +18,7 @@ from models.roles import ROLES
 from stages.convert import convert
 from stages.params import Blend, Convert
 from stages.release import Release
+from tests.footage import encode_clip, numbered
 from tests.made_clip import Dots, align_clip, make_clip, make_pictures
 from trust.credentials import require_trusted
 from trust.mark import Marker
@@ -49,6 +50,7 @@ def _unmarked(keyed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Publish from a clone of its own, and without the mark, so that pictures can be held against the clip's bits."""
     del keyed
     monkeypatch.setattr(Marker, "embed", lambda _, planes: planes)
+    monkeypatch.setattr("trust.publish._carries_mark", lambda *_: True)
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +234,14 @@ def test_the_mark_s_id_follows_from_what_the_video_is_made_of(take: Path, tmp_pa
         run(take, tmp_path / str(number), **changes)
         marks.append(require_trusted(tmp_path / str(number) / "a.mp4").mark)
     assert marks[0] == marks[1] != marks[2]
+
+
+def test_pictures_too_small_for_a_mark_are_refused_at_once(take: Path, tmp_path: Path) -> None:
+    """Before anything else of the take is looked at."""
+    (tmp_path / "clips").mkdir()
+    encode_clip(tmp_path / "clips/small.mp4", numbered(range(3), (48, 64)))
+    with pytest.raises(TrustError, match=r"small\.mp4: pictures of 48 x 64 are too small .* needs 60 lines"):
+        convert_clip(tmp_path, "small.mp4", take / "none.safetensors", tmp_path)
 
 
 def test_without_keys_nothing_is_converted(take: Path, tmp_path: Path, keyed: Path) -> None:

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from errors import TrustError
 from tests.footage import encode_clip, numbered, read_packets
 from trust.label import Label, Style
 from trust.mark import Marker
@@ -81,6 +82,7 @@ def test_what_leaves_is_labelled_hashed_marked_and_has_the_clip_s_sound(
 ) -> None:
     """However the video is cut into parts."""
     out, pictures = tmp_path / "out.mp4", list(_composites())
+    monkeypatch.setattr("trust.publish._carries_mark", lambda *_: True)
     monkeypatch.setattr(Marker, "embed", lambda _, planes: planes)  # a flat picture tells label from mark at a glance
     parts = [_publish(part, label) for part in (pictures[:n_first], pictures[n_first:]) if part]
     publish_video(parts, out, FORMAT, 0, _origin(clip), Publisher())
@@ -102,6 +104,23 @@ def test_a_failure_leaves_no_file(tmp_path: Path, clip: Path) -> None:
         publish_video(failing(), tmp_path / "out.mp4", FORMAT, 0, _origin(clip), Publisher())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "keyed"]
     assert not Path("register").exists()
+
+
+def test_a_video_that_loses_its_mark_is_neither_registered_nor_left(tmp_path: Path, clip: Path) -> None:
+    marking = Marking("off", is_verified=True, mark_id=ID, strength=0.5)
+    part = publish_part(_composites(), FORMAT, marking, TIMES[0], crf=40)
+    with pytest.raises(TrustError, match=r"out\.mp4: the mark does not survive crf 40 .*; lower convert\.crf or"):
+        publish_video([part], tmp_path / "out.mp4", FORMAT, 40, _origin(clip), Publisher())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "keyed"]
+    assert not Path("register").exists()
+
+
+def test_the_label_carries_the_mark_as_all_of_the_picture_does() -> None:
+    """Marked after it was labelled: the label shows no hole in the mark."""
+    composite = next(_composites())
+    labelled = Label("opening", FORMAT, TIMES[0], is_verified=True).burn(composite.planes, composite.pts)
+    marked = Marker(ID, FORMAT, 1.0).embed(labelled)
+    assert _publish([composite], "opening").picture_sha256 == (hash_picture(marked),)
 
 
 SIZES = [(180, 320), (288, 360), (1080, 1920), (640, 360), (64, 96)]

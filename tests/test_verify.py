@@ -62,6 +62,25 @@ def test_a_published_video_is_verified(video: Path, capsys: Any, monkeypatch: py
     assert {answer["verdict"] for answer in json.loads(capsys.readouterr().out).values()} == {"yes"}
 
 
+def test_a_video_whose_mark_is_lost_or_another_s_does_not_verify(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trust.judge_mark.read_mark", lambda _: NOTHING)
+    assert inspect_video(video).mark.verdict == "unknown"
+    with pytest.raises(TrustError, match=r"was not found; lower convert\.crf or raise convert\.mark_strength"):
+        require_marked(video)
+    monkeypatch.setattr("trust.judge_mark.read_mark", lambda _: Reading(ID - 1, 40.0, ()))
+    assert inspect_video(video).mark.verdict == "no"
+    with pytest.raises(TrustError, match=rf"the mark {ID - 1:016x} was found, the credentials tell {ID:016x}; run its"):
+        require_marked(video)
+
+
+def test_asking_for_the_mark_alone_takes_no_more_of_a_video_than_it_needs(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trust.judge_mark.hash_look", lambda _: pytest.fail("no look is asked for"))
+    monkeypatch.setattr("trust.judge_mark.read_mark", lambda lumas: Reading(ID, float(next(lumas).size), ()))
+    require_marked(video)
+
+
 def test_the_manifest_tells_what_was_done_and_from_what(video: Path) -> None:
     credentials = require_trusted(video)
     actions = (credentials.find_assertion("c2pa.actions.v2") or {})["actions"]

@@ -10,7 +10,7 @@ import numpy as np
 from errors import ClipError
 from trust.answer import Answer
 from trust.foreign_text import quote, show_text
-from trust.mark_read import Reading, read_mark
+from trust.mark_read import MIN_CERTAINTY, Reading, read_mark
 from trust.origin import format_mark
 from vision.clip_read import read_frames
 from vision.picture_hash import hash_look
@@ -22,7 +22,7 @@ _LONGEST_PROBLEM = 300
 
 @dataclass(frozen=True)
 class Pictures:
-    """What was read of a video's pictures: their mark, the looks of up to MAX_LOOKS frames, and why no more was."""
+    """What was read of a video's pictures: their mark, the looks of the first frames, and why no more was."""
 
     reading: Reading
     looks: tuple[int, ...]
@@ -34,13 +34,13 @@ class Pictures:
         return None if self.reading.mark_id is None else format_mark(self.reading.mark_id)
 
 
-def read_pictures(path: Path) -> Pictures:
-    """Read the mark and the looks of the first frames, as far as they can be read."""
+def read_pictures(path: Path, n_looks: int = MAX_LOOKS) -> Pictures:
+    """Read the mark and the looks of the first `n_looks` frames, as far as they can be read."""
     problems: list[str] = []
     looks: list[int] = []
-    lumas = _read_lumas(path, looks, problems)
+    lumas = _read_lumas(path, looks, n_looks, problems)
     reading = read_mark(lumas)
-    for _ in islice(lumas, MAX_LOOKS - len(looks)):
+    for _ in islice(lumas, n_looks - len(looks)):
         pass  # read_mark wants fewer
     return Pictures(reading, tuple(looks), "".join(problems))
 
@@ -55,10 +55,11 @@ def judge_mark(pictures: Pictures, wanted: str | None) -> Answer:
         return Answer("unknown", f"no mark was found{why}: there was none, or it was lost")
     if wanted is not None and wanted != found:
         return Answer("no", f"the mark {found} was found, the credentials tell {told}")
-    return Answer("yes", f"the mark {found} was found, at {pictures.reading.certainty:.0f} deviations above chance")
+    certainty = f"certainty {pictures.reading.certainty:.0f} ({MIN_CERTAINTY:.0f} needed)"
+    return Answer("yes", f"the mark {found} was found, {certainty}")
 
 
-def _read_lumas(path: Path, looks: list[int], problems: list[str]) -> Iterator[Array]:
+def _read_lumas(path: Path, looks: list[int], n_looks: int, problems: list[str]) -> Iterator[Array]:
     """The luma of each frame, of the first one's size; looks go to `looks`, why there are no more to `problems`."""
     size: tuple[int, ...] = ()
     try:
@@ -66,7 +67,8 @@ def _read_lumas(path: Path, looks: list[int], problems: list[str]) -> Iterator[A
             luma = np.ascontiguousarray(frame.planes[0])
             size = size or luma.shape
             if luma.shape == size:
-                looks.append(hash_look(luma))
+                if len(looks) < n_looks:
+                    looks.append(hash_look(luma))
                 yield luma
     except ClipError as error:
         problems.append(str(error))

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from errors import TrustError
 from trust.credentials import MP4, require_trusted, sign_video
 from trust.key_check import require_usable
 from trust.keys import Signing, load_signing
 from trust.label import Label, Style
 from trust.mark import Marker
+from trust.mark_read import STRENGTHEN, read_mark
 from trust.origin import Origin, format_mark
 from trust.register import NewEntry, open_register
+from vision.clip_read import read_frames
 from vision.hashing import hash_file, hash_picture
 from vision.picture_hash import EVERY, hash_look, pack_hashes
 from vision.planes import Planes
@@ -94,9 +97,10 @@ def publish_video(
 ) -> None:
     """Join the parts of a clip's swap, in order, with the clip's own sound, as an H.264 video that tells its origin.
 
-    The file stands at `path` only when it was signed, found to be trusted, and registered: after an error nothing does.
-    Raises ClipError where the clip's sound does not fit into MP4 or the file cannot be written, WorkerError for parts
-    of different encoders, TrustError where it cannot be signed, RegisterError where it cannot be registered.
+    The file stands at `path` only when it was signed, found to be trusted and to carry its mark, and registered: after
+    an error nothing does. Raises ClipError where the clip's sound does not fit into MP4 or the file cannot be written,
+    WorkerError for parts of different encoders, TrustError where it cannot be signed or does not keep its mark,
+    RegisterError where it cannot be registered.
     """
     unsigned = path.with_name(f".{path.name}.unsigned.partial")
     try:
@@ -108,9 +112,16 @@ def publish_video(
         with whole_file(path) as partial:
             sign_video(unsigned, partial, origin, path.name, publisher.signing)
             require_trusted(partial, MP4)
+            if not _carries_mark(partial, origin.mark_id):
+                raise TrustError(f"{path}: the mark does not survive crf {crf} in this clip; {STRENGTHEN}")
             publisher.register.append(_to_entry(partial, path.name, origin, looks))
     finally:
         unsigned.unlink(missing_ok=True)
+
+
+def _carries_mark(video: Path, mark_id: int) -> bool:
+    """Whether the mark is read back from the encoded pictures."""
+    return read_mark(frame.planes[0] for frame in read_frames(video)).mark_id == mark_id
 
 
 def _to_entry(video: Path, title: str, origin: Origin, looks: list[int]) -> NewEntry:
