@@ -24,7 +24,7 @@ BLEND = {
     "feather_ratio": 0.04,
     "detail": 0.5,
     "carry_ratio": 0.75,
-    "mask": "outline",
+    "mask": "learned",
 }
 
 

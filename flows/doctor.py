@@ -20,11 +20,12 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from disk import FREE_SOME, find_free, find_temporary, name_disk
-from errors import TrustError, UnderstudyError, one_line_errors
+from errors import RegisterError, TrustError, UnderstudyError, one_line_errors
 from flows.build import check_inputs
 from flows.graph import Storage, read_recorded, read_storage
 from flows.leftovers import judge_lock
-from trust.publish import REGISTER, Publisher
+from trust.places import register_folder
+from trust.publish import Publisher
 from trust.register import check_register
 
 MIN_FREE_GB = 5.0
@@ -52,7 +53,7 @@ def examine(*, is_quick: bool) -> Iterator[tuple[str, list[Finding]]]:
     yield "temporary files", list(check_temporary(os.environ.get("TMPDIR")))
     yield "remotes", list(check_remotes(storage))
     yield "keys", list(check_keys())
-    yield "register", [Finding(fault, "see docs/trust.md") for fault in check_register(REGISTER)]
+    yield "register", list(check_entries())
     yield "server", list(check_server(os.environ.get("PREFECT_API_URL"), os.environ.get("PREFECT_API_AUTH_STRING")))
     if not is_quick:
         yield "cache", list(check_cache(storage.cache))
@@ -107,11 +108,22 @@ def check_remotes(storage: Storage) -> Iterator[Finding]:
 
 
 def check_keys() -> Iterator[Finding]:
-    """Keys that a build would miss only at its end."""
+    """Keys whose videos would not be trusted here, and a register that takes none."""
     try:
         Publisher()
-    except TrustError as error:
+    except (RegisterError, TrustError) as error:
         what, _, remedy = str(error).partition("; ")
+        yield Finding(what, remedy)
+
+
+def check_entries() -> Iterator[Finding]:
+    """Entries of the register that are altered, missing, or by nobody known."""
+    try:
+        faults = check_register(register_folder())
+    except RegisterError as error:
+        faults = [str(error)]
+    for fault in faults:
+        what, _, remedy = fault.partition("; ")
         yield Finding(what, remedy)
 
 

@@ -1,4 +1,4 @@
-"""The graph of stages as DVC reads it from dvc.yaml: with grid.py the only door to DVC's own code."""
+"""The graph of stages as DVC reads it from dvc.yaml: with grid, object_store and run_records the door to its code."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager

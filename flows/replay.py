@@ -21,12 +21,13 @@ from flows.environment import ROOT
 from flows.graph import Graph, Recorded
 from flows.history import read_version
 from flows.small_case import N_FRAMES, Piece, make_case
-from trust.consent import private_folder
+from trust.places import PRIVATE, REGISTER
 from vision.clip_read import probe_clip, read_frames
 from vision.video_read import open_clip
 
 CODE = ("models", "stages", "trust", "vision", "disk.py", "errors.py")  # all that a stage can import
 Code = Mapping[str, bytes]
+_OWN_PLACES = {PRIVATE: "", REGISTER: ""}  # in the folder that a stage runs in
 
 
 def replay(stages: Iterable[str], graph: Graph, recorded: Mapping[str, Recorded]) -> None:
@@ -40,6 +41,7 @@ def replay(stages: Iterable[str], graph: Graph, recorded: Mapping[str, Recorded]
     with tempfile.TemporaryDirectory(prefix="replay-") as folder:
         case, twin = Path(folder) / "old", Path(folder) / "new"
         sample = _describe(make_case(case, order))
+        _make_keys(case)
         print(f"replay: {sample}", flush=True)
         for stage in order:
             if stage in edited:
@@ -71,6 +73,12 @@ def _describe(pieces: list[Piece]) -> str:
     return f"{N_FRAMES} frames of {' and of '.join(map(str, pieces))}"
 
 
+def _make_keys(folder: Path) -> None:
+    """Keys of the case's own: a sample is no release, and this clone's key goes on signing one register alone."""
+    environment = os.environ | _OWN_PLACES | {"PYTHONPATH": str(ROOT)}
+    run_module("trust.keys", "init", "--name", "replay", folder=folder, environment=environment)
+
+
 def _run(stage: str, folder: Path, code: Code, what: str) -> None:
     """Run a stage in `folder` with today's code but for the files in `code`. Raises FlowError: `what`, and why."""
     for name in CODE:
@@ -93,8 +101,7 @@ def _environment(stage: str) -> dict[str, str]:
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and Path(path) != ROOT]
     changed = {"PYTHONPATH": os.pathsep.join(paths), "PYTHONDONTWRITEBYTECODE": "1", "DVC_STAGE": stage}
     changed |= {"UNDERSTUDY_ENGINE": "serial"}  # flows, where another may lie, is not in that folder
-    changed |= {"UNDERSTUDY_PRIVATE": str(private_folder().absolute())}  # its keys are this clone's
-    return os.environ | changed
+    return os.environ | _OWN_PLACES | changed
 
 
 def _compare(stage: str, outs: Iterable[str], old: Path, new: Path) -> None:

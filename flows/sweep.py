@@ -3,7 +3,8 @@
     python -m flows.sweep NAME=V1,V2 [NAME=V1,V2 ...] [STAGE ...] [--jobs N]
 
 Every combination starts from the last commit, in a folder of its own: the checkout stays as it is and can be worked in
-(but a build of it waits for the end). Training starts anew, for its resumable states are the checkout's own.
+(but a build of it waits for the end); only its register grows, by what the experiments make. Training starts anew, for
+its resumable states are the checkout's own.
 One that fails leaves the others. Run again, a sweep restores what is known and runs the rest.
 """
 
@@ -37,6 +38,7 @@ from flows.outcome import Outcome
 from flows.server import ensure_server
 from flows.stage_process import StageProcesses
 from flows.terminal import print_table, say
+from trust.places import describe_places
 
 CLONES = WORK / "sweep"
 Future = PrefectFuture[State[Any]]
@@ -66,7 +68,10 @@ def sweep(params: list[str], stages: list[str] | None = None, jobs: int = 1) -> 
 
 
 def read_commit() -> str:
-    """The last commit, from which experiments start. Raises FlowError where that is not all there is."""
+    """The last commit, from which experiments start. Raises FlowError where that is not all there is.
+
+    The register is none of what they start from: they add to the checkout's.
+    """
     try:
         is_kept = bool(run_command(["git", "ls-files", "dvc.lock"]).strip())
     except FlowError:
@@ -76,7 +81,7 @@ def read_commit() -> str:
             "git does not keep dvc.lock here, so experiments have nothing to start from; make a project of your own "
             "(make new-show DIR=../myshow), build it and commit"
         )
-    changed = run_command(["git", "status", "--porcelain"]).decode().splitlines()
+    changed = run_command(["git", "status", "--porcelain", "--", ".", ":(exclude)register"]).decode().splitlines()
     if changed:
         paths = ", ".join(line[3:] for line in changed[:3]) + (" and more" if len(changed) > 3 else "")
         raise FlowError(f"not committed: {paths}; commit first, for experiments start from the last commit")
@@ -150,7 +155,8 @@ def run_experiment(combination: Combination, commit: str, targets: list[str], pr
     settings = [word for setting in combination.settings for word in ("--set-param", setting)]
     try:
         with clone_commit(commit, folder):
-            processes.run_dvc(["--cd", str(folder), "exp", "run", "--temp", "--name", name, *settings, *targets], tell)
+            words = ["--cd", str(folder), "exp", "run", "--temp", "--name", name, *settings, *targets]
+            processes.run_dvc(words, tell, changes=describe_places())
             keep_experiments(folder)
     except FlowError as error:
         say(name, f"{Outcome.FAILED}: {error}")
@@ -171,7 +177,8 @@ def _tell_table(outcomes: Mapping[str, Outcome], seconds: Mapping[str, float], e
         for name, outcome in outcomes.items()
     ]
     create_table_artifact(rows, key="experiments", description="What became of each combination.")
-    print("compare them: dvc exp show --only-changed; take one over: dvc exp apply NAME", flush=True)
+    print("compare them: dvc exp show --only-changed", flush=True)
+    print("take one over: commit register, dvc exp apply NAME, git checkout HEAD -- register", flush=True)
 
 
 def _read_arguments() -> argparse.Namespace:

@@ -1,9 +1,10 @@
 """An identity's clips, detections, sampled frames and edits -> its tracks (every frame), its face set (PNG crops)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from errors import FaceError, one_line_errors
 from stages.params import Align, pick, read_key, read_params
 from stages.permission import require_consent
 from stages.spread import spread
-from vision.alignment import Matrix, align_face, compose, estimate_pose
+from vision.alignment import Matrix, Points, align_face, compose, estimate_pose
 from vision.bridge import TrackedFace, bridge_gaps
 from vision.chart import chart_view
 from vision.clip import Part
@@ -32,6 +33,7 @@ from vision.tables import (
     DETECTIONS,
     FRAMES,
     PARTS,
+    POSE,
     SHOTS,
     TRACKS,
     TableWriter,
@@ -44,6 +46,13 @@ from vision.tracking import assign_tracks
 from vision.whole import whole_folder
 
 MAX_GAP_S = 0.3  # of the detector, over which a track is followed and its landmarks interpolated
+
+# Of a face that is not the person's, a box and a reason are all that the tracks tell.
+NOTHING_KEPT: Mapping[str, Any] = {
+    "landmarks": np.empty(0, np.float32),
+    "frame_to_crop": np.full(6, np.nan),
+    **dict.fromkeys((column.name for column in POSE), np.nan),
+}
 
 _WITHOUT_MESH = [column.name for column in DETECTIONS.columns if column.name != "mesh"]
 
@@ -208,8 +217,6 @@ def _locate_in_clip(
     for face in faces:
         frame = of_frame[face.frame]
         verdict = verdicts[frame.clip, face.track]
-        matrix = compose(own, align_face(face.landmarks, face.kind, crop_px))
-        yaw, pitch, roll = estimate_pose(face.landmarks, face.kind)
         row = {
             **{name: getattr(frame, name) for name in ("clip", "clip_sha256", "frame", "pts", "shot")},
             "track": face.track,
@@ -218,14 +225,28 @@ def _locate_in_clip(
             "reason": verdict.reason,
             "is_bridged": face.is_bridged,
             "kind": face.kind,
-            "landmarks": face.landmarks[:, :2].ravel(),
-            "frame_to_crop": matrix.ravel(),
-            "yaw": yaw,
-            "pitch": pitch,
-            "roll": roll,
-            **measure_expression(face.landmarks, face.kind, yaw),
+            **_describe_box(face.landmarks),
+            **(_describe_face(face, own, crop_px) if verdict.is_used else NOTHING_KEPT),
         }
         yield Located(row, face.landmarks, verdict.is_used and not face.is_bridged and not frame.reason)
+
+
+def _describe_box(landmarks: Points) -> dict[str, float]:
+    (x1, y1), (x2, y2) = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
+    return {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
+
+
+def _describe_face(face: TrackedFace, own: Matrix, crop_px: int) -> dict[str, Any]:
+    """What is kept of the person's own faces: landmarks, alignment, pose and expression."""
+    yaw, pitch, roll = estimate_pose(face.landmarks, face.kind)
+    return {
+        "landmarks": face.landmarks[:, :2].ravel(),
+        "frame_to_crop": compose(own, align_face(face.landmarks, face.kind, crop_px)).ravel(),
+        "yaw": yaw,
+        "pitch": pitch,
+        "roll": roll,
+        **measure_expression(face.landmarks, face.kind, yaw),
+    }
 
 
 def plan_crops(

@@ -16,7 +16,7 @@ from stages.params import Evaluate, Truth, pick, read_key, read_params
 from stages.permission import require_consent
 from stages.progress import Progress
 from stages.spread import spread
-from trust.inspect import require_marked
+from trust.marked import require_marked
 from vision.clip import Part
 from vision.contact_sheet import draw_sheet
 from vision.crops import encode_png

@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
-from trust.keys import load_register_key
-from trust.publish import REGISTER
-from trust.register import NewEntry, Register
+from trust.register import NewEntry, open_register
 from vision.picture_hash import EVERY, pack_hashes
 from vision.tables import FRAMES, read_table
 
 
 def register_originals(identity: str, frames: Path) -> None:
     """Register the clips of a table of frames. Raises TrustError where there are no keys, RegisterError."""
-    register = Register(REGISTER, load_register_key())
+    register = open_register()
     table = read_table(frames, FRAMES, ["clip", "clip_sha256", "frame", "look"])
     for (clip, sha256), rows in table.groupby(["clip", "clip_sha256"]):
         looks = rows.loc[rows["frame"] % EVERY == 0, "look"]

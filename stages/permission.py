@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from errors import ConsentError
 from stages.params import Params, pick
-from trust.clock import read_clock
+from trust.clock import read_clock, tell_ahead
 from trust.consent import CONSENT, UNVERIFIED, Purpose, check_consent
 
 _OF_PAIRS = ("compare", "train")
@@ -56,4 +57,7 @@ def _require(needs: Iterator[Need], params: Params) -> None:
         purposes.setdefault(identity, set()).add(purpose)
     now = read_clock()
     for identity, wanted in purposes.items():
-        check_consent(identity, params.identities[identity].consent, wanted, now)
+        try:
+            check_consent(identity, params.identities[identity].consent, wanted, now)
+        except ConsentError as error:
+            raise ConsentError(f"{error}{tell_ahead()}") from None

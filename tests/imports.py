@@ -11,7 +11,8 @@ LAYERS = {"disk": 0, "errors": 1, "vision": 2, "models": 3, "trust": 3, "perform
 UNTRACKED = {
     *("disk", "errors", "stages.originals", "stages.params", "stages.permission", "stages.processes"),
     *("stages.progress", "stages.spread"),
-    *("trust.clock", "trust.consent", "trust.keys", "trust.register"),
+    *("trust.clock", "trust.consent", "trust.foreign_text", "trust.key_check", "trust.keys", "trust.places"),
+    "trust.register",
 }
 
 

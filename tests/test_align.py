@@ -11,7 +11,7 @@ from tests.made_clip import COLORS, Dots, align_clip, gather_clips, make_clip, m
 from vision.alignment import canonical_landmarks
 from vision.crops import decode_png
 from vision.faceset import read_faceset
-from vision.tables import DETECTIONS, FRAMES, PARTS, SHOTS, TRACKS, read_table, write_table
+from vision.tables import DETECTIONS, FRAMES, PARTS, POSE, SHOTS, TRACKS, read_table, write_table
 
 ALL = tuple(range(12))
 PERSON = Dots(ALL, 20, 10)
@@ -71,6 +71,19 @@ def test_the_one_who_fills_the_clip_is_used_the_passer_by_is_kept_but_ignored(tm
     assert len(faces) == 6
     reason = tracks.loc[~tracks["is_used"], "reason"].iloc[0]
     assert "person" in reason
+
+
+def test_of_a_passer_by_the_tracks_keep_a_box_and_nothing_else(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON, PASSER_BY])
+    tracks, _ = run(tmp_path)
+    ignored = tracks[~tracks["is_used"]]
+    low, high = PASSER_BY.five(0).min(0), PASSER_BY.five(0).max(0)
+    np.testing.assert_allclose(ignored[["x1", "y1", "x2", "y2"]].iloc[0], [*low, *high], atol=0.1)
+    for name in ("landmarks", "outline", "covers"):
+        assert ignored[name].map(len).eq(0).all()
+    assert np.isnan(np.stack(ignored["frame_to_crop"])).all()
+    assert ignored[[column.name for column in POSE]].isna().all(axis=None)
+    assert tracks[tracks["is_used"]]["landmarks"].map(len).eq(10).all()
 
 
 def test_hand_edits_win_over_the_choice(tmp_path: Path) -> None:

@@ -151,6 +151,18 @@ def test_a_clock_set_back_revives_nothing(monkeypatch: pytest.MonkeyPatch) -> No
     assert read_clock() == newest
 
 
+def test_a_refusal_names_the_writer_whose_entry_lies_ahead_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ada", "ben"):
+        _write(name, expires_at="2098-01-01T00:00:00Z", given_at="2026-01-01T00:00:00Z")
+    params = read_params(ROOT / "params.yaml")
+    require_all_consent(params)
+    newest = datetime(2099, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr("trust.clock.newest_time", lambda _: newest)
+    monkeypatch.setattr("trust.clock.find_newest", lambda _: (newest, Path("register/cafe.jsonl")))
+    with pytest.raises(ConsentError, match=r"expired on 2098.*\(register/cafe\.jsonl has an entry of 2099-01-01 00:00"):
+        require_all_consent(params)
+
+
 def test_the_demo_s_records_are_in_force() -> None:
     for identity in ("ada", "ben"):
         path = Path("consent", identity, "record.json")

@@ -236,6 +236,7 @@ def _track_row(frame: int) -> dict[str, object]:
         "is_used": True,
         "reason": "the person",
         "is_bridged": False,
+        **dict.fromkeys(("x1", "y1", "x2", "y2"), 0.0),
         "kind": "five",
         "landmarks": _landmarks(frame).ravel(),
         "frame_to_crop": to_crop.ravel(),

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from dvc.repo import Repo
 
+from flows import replay
+from flows.command import run_command
 from flows.replay import is_same_result
 from flows.small_case import N_FRAMES, make_case
 from stages.params import read_params
@@ -87,6 +89,22 @@ def test_code_that_makes_the_same_of_a_sample_is_recorded_and_other_code_is_refu
     assert said[-1].startswith("error: sample@ben: today's code fails on the sample, 24 frames of clips/ben/take1.mp4")
     assert "AttributeError" in said[-1]
     assert "sample@ben" in json.loads(real.run("dvc", "status", "--json").stdout)
+    assert not (real.root / "register").exists()
+
+
+def test_a_replay_signs_and_registers_with_keys_of_its_own(
+    keyed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, place in (("UNDERSTUDY_PRIVATE", "private"), ("UNDERSTUDY_REGISTER", "register")):
+        monkeypatch.setenv(name, str(keyed / place))
+    case = tmp_path / "case"
+    case.mkdir()
+    replay._make_keys(case)
+    code = "from trust.publish import Publisher; print(Publisher().register._folder)"
+    environment = replay._environment("convert@demo") | {"PYTHONPATH": str(ROOT)}
+    assert run_command([sys.executable, "-c", code], case, environment).decode().strip() == "register"
+    key = "private/keys/register.key"
+    assert (case / key).read_bytes() != (keyed / key).read_bytes()
 
 
 def test_what_is_not_code_alone_is_refused_before_a_sample_is_made(real: Project) -> None:

@@ -14,6 +14,7 @@ from errors import FlowError
 from flows.grid import Combination, read_grid
 from flows.sweep import read_commit
 from tests.project import ROOT, Project
+from trust.register import check_register, read_register
 
 CONVERT = """
 import os, sys, time
@@ -21,12 +22,16 @@ from pathlib import Path
 from stages.params import read_params
 n = read_params().convert.batch_frames
 print("converting with", n, flush=True)
-if n == 13:
-    sys.exit("error: thirteen; take another")
 if n == 14:
     Path("{pid}.part").write_text(str(os.getpid()))
     Path("{pid}.part").rename("{pid}")
     time.sleep(60)
+from trust.publish import Publisher
+from trust.register import NewEntry
+sha256 = f"{{n:064x}}"
+Publisher().register.append(NewEntry(kind="made", sha256=sha256, title="demo.mp4", identities=("ada",), hashes=b""))
+if n == 13:
+    sys.exit("error: thirteen; take another")
 for name in ("demo.mp4", "demo.parquet"):
     Path("data/convert", name).parent.mkdir(exist_ok=True)
     Path("data/convert", name).write_text(f"{{n}} {{Path('.work').exists()}} {{os.listdir('clips/ada')}}")
@@ -46,7 +51,9 @@ def show(project: Project, tmp_path: Path) -> Project:
     """A built project of fakes in git whose clips of ada are in DVC; its last two stages read the real params."""
     config = project.root / ".dvc/config"
     config.write_text(config.read_text().replace("no_scm = true", ""))
-    project.write(".gitignore", "/data/\n/plots/\n/.dvc/cache\n/.dvc/tmp\n/.work/\n/fake/runs.txt\n__pycache__/\n")
+    project.write(
+        ".gitignore", "/data/\n/plots/\n/.dvc/cache\n/.dvc/tmp\n/.work/\n/private/\n/fake/runs.txt\n__pycache__/\n"
+    )
     _git(project.root, "init", "--quiet")
     project.write("stages/convert.py", CONVERT.format(pid=tmp_path / "pid"))
     project.write("stages/evaluate.py", EVALUATE)
@@ -62,7 +69,12 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.mark.soak
-def test_every_combination_is_an_experiment_and_one_that_fails_is_named_and_leaves_the_others(show: Project) -> None:
+def test_every_combination_is_an_experiment_and_one_that_fails_is_named_and_leaves_the_others(
+    show: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("UNDERSTUDY_PRIVATE", raising=False)
+    monkeypatch.chdir(show.root)
+    first = [entry.sha256 for entry in read_register(Path("register"))]
     show.write(".work/train@ben_as_ada/state", "a state to go on from")
     before = _read_files(show.root)
     done = show.run(sys.executable, "-m", "flows.sweep", "convert.batch_frames=7,13,9", "--jobs", "2")
@@ -75,11 +87,20 @@ def test_every_combination_is_an_experiment_and_one_that_fails_is_named_and_leav
     outcomes = {7: "Completed", 13: "Failed", 9: "Completed"}
     assert rows == [[f"convert.batch_frames={n}", outcome] for n, outcome in outcomes.items()]
     assert _read_files(show.root) == before, "the checkout is as it was"
-    assert _git(show.root, "status", "--porcelain") == ""
+    assert all(line.startswith(" M register/") for line in _git(show.root, "status", "--porcelain").splitlines())
     assert _git(show.root, "stash", "list") == ""
     assert not list((show.root / ".work/sweep").glob("*")), "no clone is left"
     assert _read_experiments(show) == {"convert.batch_frames=7": (7, 14), "convert.batch_frames=9": (9, 18)}
+    made = {entry.sha256 for entry in read_register(Path("register"))} - set(first)
+    assert made == {f"{n:064x}" for n in (7, 13, 9)}, "one register has them all, in one chain, by this clone's key"
+    assert check_register(Path("register")) == []
+    assert read_commit() == _git(show.root, "rev-parse", "HEAD").strip(), "the next sweep needs no commit of it"
+    _git(show.root, "add", "register")
+    _git(show.root, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--quiet", "-m", "register")
     assert show.run("dvc", "exp", "apply", "convert.batch_frames=9").returncode == 0
+    assert "has not the" in check_register(Path("register"))[0], "DVC set it back to what the experiment began with"
+    _git(show.root, "checkout", "HEAD", "--", "register")
+    assert check_register(Path("register")) == []
     # Its clips came from DVC; the checkout's states of training did not come along.
     assert (show.root / "data/convert/demo.mp4").read_text() == "9 False ['take1.mp4']"
 
@@ -114,7 +135,7 @@ def _read_files(root: Path) -> dict[str, bytes]:
     """What the checkout holds but for git's, DVC's and Prefect's own."""
     files = (path for path in root.rglob("*") if path.is_file())
     found = {str(path.relative_to(root)): path for path in files}
-    own = (".git/", ".dvc/", ".work/prefect", ".work/build.lock")
+    own = (".git/", ".dvc/", ".work/prefect", ".work/build.lock", "register/", "private/keys/register.reach")
     return {name: path.read_bytes() for name, path in found.items() if not name.startswith(own) and "pyc" not in name}
 
 

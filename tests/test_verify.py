@@ -6,100 +6,36 @@ import shutil
 import stat
 import sys
 import threading
-from dataclasses import dataclass
-from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import av
 import c2pa
-import numpy as np
 import pytest
 
+import trust.publish
 from errors import RegisterError, TrustError
-from tests.footage import encode_clip, numbered
-from trust import keys, publish, verify
+from tests.published import ID, N_FRAMES, encode_again, publish, sign_beside, strip, write_record
+from trust import keys, verify
 from trust.credentials import Credentials, read_credentials, require_trusted
-from trust.inspect import inspect_video, require_marked
+from trust.inspect import inspect_video
 from trust.keys import init_keys, load_signing
 from trust.mark_read import NOTHING, Reading
-from trust.origin import Origin
-from trust.publish import Marking, Publisher, publish_part, publish_video
+from trust.marked import require_marked
+from trust.publish import Publisher
 from trust.register import NewEntry, Register
 from vision.clip_read import read_frames
-from vision.hashing import hash_file, hash_picture
+from vision.hashing import hash_picture
 from vision.picture_hash import hash_look, pack_hashes
-from vision.planes import Planes, rgb_to_planes
-from vision.video_write import VideoWriter, footage_format
-
-FORM = footage_format((360, 480), Fraction(25))
-ID = 0xFEDC_BA98_7654_3210
-N_FRAMES = 50
-
-
-@dataclass(frozen=True)
-class Composite:
-    index: int
-    planes: Planes
-    duration: int | None = None
-
-    @property
-    def pts(self) -> int:
-        return self.index
-
-
-def _paint(index: int, seed: int) -> Planes:
-    """A textured scene that moves."""
-    coarse = np.random.default_rng(seed).integers(40, 200, (60, 80, 3)).astype(np.uint8)
-    whole = np.kron(coarse, np.ones((8, 8, 1), np.uint8))
-    return rgb_to_planes(np.ascontiguousarray(whole[index : index + 360, index : index + 480]), FORM.layout)
-
-
-def _origin(clip: Path) -> Origin:
-    return Origin(
-        take="demo",
-        purpose="publish",
-        target_clip=clip,
-        target_sha256=hash_file(clip),
-        clips={"ada/clip.mp4": hash_file(clip)},
-        consent={"ben": "record-1", "ada": "unverified"},
-        checkpoint_sha256="c" * 64,
-        commit="abc",
-        lock_sha256="d" * 64,
-        label="off",
-        label_reason="told in the credits",
-        mark_id=ID,
-    )
-
-
-def _publish(out: Path) -> tuple[str, ...]:
-    """The hashes of the pictures that went to the encoder."""
-    clip = encode_clip(out.with_name("clip.mp4"), numbered(range(3)))
-    marking = Marking("off", is_verified=False, mark_id=ID, strength=1.0)
-    pictures = [Composite(index, _paint(index, 1)) for index in range(N_FRAMES)]
-    part = publish_part(pictures, FORM, marking, 0, 18)
-    publish_video([part], out, FORM, 18, _origin(clip), Publisher())
-    return part.picture_sha256
-
-
-def _strip(video: Path, out: Path) -> Path:
-    """The same packets in a container without credentials."""
-    with av.open(video) as old, av.open(out, "w") as new:
-        stream = new.add_stream_from_template(old.streams.video[0])
-        for packet in old.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                new.mux(packet)
-    return out
 
 
 @pytest.fixture
 def video(keyed: Path) -> Path:
-    """A published video; the working folder is the clone that made it."""
+    """A published video; the working folder is the clone that made it, with everybody's consent."""
     path = keyed / "swap.mp4"
-    _publish(path)
+    publish(path)
+    write_record("ada")
+    write_record("ben")
     return path
 
 
@@ -111,33 +47,27 @@ def _verify(path: Path, *options: str, monkeypatch: pytest.MonkeyPatch) -> int:
     return left.value.code
 
 
-def _encode_again(video: Path, out: Path) -> Path:
-    """The same pictures in another file, without credentials."""
-    with VideoWriter(out, FORM, crf=23) as writer:
-        for frame in read_frames(video):
-            writer.write(frame.planes, frame.pts)
-    return out
-
-
 def test_a_published_video_is_verified(video: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     require_marked(video)
     assert _verify(video, monkeypatch=monkeypatch) == 0
     said = capsys.readouterr().out
-    assert "trusted content credentials by tests, made with Understudy, which says that a model changed" in said
-    assert "consent ada: unverified, ben: record-1" in said
+    assert 'trusted content credentials by "tests, made with Understudy", which says that a model changed' in said
+    assert "take demo, purpose publish" in said
+    assert "ada: record ada-1 stands; ben: record ben-1 stands" in said
     assert f"the mark {ID:016x} was found" in said
     assert "registered as made here: swap.mp4 (ben, ada;" in said
-    assert said.count(" yes ") == 4
+    assert "every byte is as it was registered" in said
+    assert said.count(" yes ") == 5
     assert _verify(video, "--json", monkeypatch=monkeypatch) == 0
     assert {answer["verdict"] for answer in json.loads(capsys.readouterr().out).values()} == {"yes"}
 
 
 def test_a_video_whose_mark_is_lost_or_another_s_does_not_verify(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trust.inspect.read_mark", lambda _: NOTHING)
+    monkeypatch.setattr("trust.judge_mark.read_mark", lambda _: NOTHING)
     assert inspect_video(video).mark.verdict == "unknown"
     with pytest.raises(TrustError, match=r"was not found; lower convert\.crf or raise convert\.mark_strength"):
         require_marked(video)
-    monkeypatch.setattr("trust.inspect.read_mark", lambda _: Reading(ID - 1, 40.0, ()))
+    monkeypatch.setattr("trust.judge_mark.read_mark", lambda _: Reading(ID - 1, 40.0, ()))
     assert inspect_video(video).mark.verdict == "no"
     with pytest.raises(TrustError, match=rf"the mark {ID - 1:016x} was found, the credentials tell {ID:016x}; run its"):
         require_marked(video)
@@ -146,8 +76,8 @@ def test_a_video_whose_mark_is_lost_or_another_s_does_not_verify(video: Path, mo
 def test_asking_for_the_mark_alone_takes_no_more_of_a_video_than_it_needs(
     video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trust.inspect.hash_look", lambda _: pytest.fail("no look is asked for"))
-    monkeypatch.setattr("trust.inspect.read_mark", lambda lumas: Reading(ID, float(next(lumas).size), ()))
+    monkeypatch.setattr("trust.judge_mark.hash_look", lambda _: pytest.fail("no look is asked for"))
+    monkeypatch.setattr("trust.judge_mark.read_mark", lambda lumas: Reading(ID, float(next(lumas).size), ()))
     require_marked(video)
 
 
@@ -170,11 +100,11 @@ def test_the_manifest_tells_what_was_done_and_from_what(video: Path) -> None:
 
 def test_signing_changes_no_picture_and_every_signature_is_another(video: Path, keyed: Path) -> None:
     """And of two builds the hashes of the pictures that were handed over are the same."""
-    unsigned = _strip(video, keyed / "plain.mp4")
+    unsigned = strip(video, keyed / "plain.mp4")
     signed, plain = ([hash_picture(frame.planes) for frame in read_frames(path)] for path in (video, unsigned))
     assert signed == plain
     first = video.read_bytes()
-    assert _publish(keyed / "swap.mp4") == _publish(keyed / "swap.mp4")
+    assert publish(keyed / "swap.mp4") == publish(keyed / "swap.mp4")
     assert video.read_bytes() != first
 
 
@@ -184,17 +114,20 @@ def test_a_changed_byte_is_told(video: Path, capsys: Any, monkeypatch: pytest.Mo
     data[place] ^= 1
     altered = video.with_name("altered.mp4")
     altered.write_bytes(data)
-    assert read_credentials(altered).state == "invalid"
+    assert read_credentials(altered).state == "altered"
     with pytest.raises(TrustError, match="are not trusted"):
         require_trusted(altered)
     with pytest.raises(TrustError, match="do not fit the file"):
         require_marked(altered)
-    assert _verify(altered, monkeypatch=monkeypatch) == 1
-    assert "the bytes are not those that were signed" in capsys.readouterr().out
+    assert _verify(altered, monkeypatch=monkeypatch) == 4
+    said = capsys.readouterr().out
+    assert "are not those that were signed (assertion.bmffHash.mismatch)" in said
+    assert "the file is not the one that was signed" in said
+    assert "no trusted credentials tell whose faces these are" in said
 
 
 def test_a_stripped_copy_is_known_by_its_mark_and_its_look(video: Path, capsys: Any, monkeypatch: Any) -> None:
-    copy = _encode_again(video, video.with_name("copy.mp4"))
+    copy = encode_again(video, video.with_name("copy.mp4"))
     assert read_credentials(copy) == Credentials("none")
     found = inspect_video(copy)
     assert (found.credentials.verdict, found.mark.verdict, found.register.verdict) == ("unknown", "yes", "unknown")
@@ -204,7 +137,7 @@ def test_a_stripped_copy_is_known_by_its_mark_and_its_look(video: Path, capsys: 
     with pytest.raises(TrustError, match="no content credentials"):
         require_marked(copy)
     # Without its mark as well (whatever way it was lost), the pictures' looks remain.
-    monkeypatch.setattr("trust.inspect.read_mark", lambda _: NOTHING)
+    monkeypatch.setattr("trust.judge_mark.read_mark", lambda _: NOTHING)
     assert "its pictures look like made here: swap.mp4" in inspect_video(copy).register.words
     capsys.readouterr()
 
@@ -212,17 +145,19 @@ def test_a_stripped_copy_is_known_by_its_mark_and_its_look(video: Path, capsys: 
 def test_a_region_without_the_mark_is_pointed_at_in_what_is_no_longer_signed(
     video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trust.inspect.read_mark", lambda _: Reading(ID, 40.0, ((140, 90, 340, 290),)))
-    found = inspect_video(_encode_again(video, video.with_name("pasted.mp4")))
+    monkeypatch.setattr("trust.judge_mark.read_mark", lambda _: Reading(ID, 40.0, ((140, 90, 340, 290),)))
+    found = inspect_video(encode_again(video, video.with_name("pasted.mp4")))
     assert found.altered.verdict == "unknown"
     assert "missing in a part of the pictures (x 140 to 340, y 90 to 290)" in found.altered.words
-    assert inspect_video(video).altered.verdict == "yes", "its signature proves every byte"
+    assert inspect_video(video).altered.verdict == "yes", "the register knows every byte"
 
 
 def test_a_clone_without_the_root_does_not_know_the_signer(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shutil.rmtree("trust/roots")
+    next(Path("trust/roots").glob("*.pem")).unlink()
     assert read_credentials(video).state == "unknown signer"
     assert _verify(video, monkeypatch=monkeypatch) == 3
+    shutil.move("register", "elsewhere")
+    assert inspect_video(video).altered.verdict == "unknown", "a stranger may have altered it before signing"
     with pytest.raises(TrustError, match=r"unknown signer: no root in trust/roots leads to it"):
         require_trusted(video)
     shutil.rmtree("private")
@@ -231,10 +166,11 @@ def test_a_clone_without_the_root_does_not_know_the_signer(video: Path, monkeypa
 
 
 def test_a_restored_video_is_registered_elsewhere_until_the_register_is_merged(video: Path) -> None:
-    shutil.move("register", "elsewhere")
+    for name in ("register", "private"):  # whose keys know what they have signed
+        shutil.move(name, f"{name}-elsewhere")
     words = inspect_video(video).register.words
     assert words == "registered elsewhere: merge the register of the clone that made it"
-    shutil.move("elsewhere", "register")
+    shutil.move("register-elsewhere", "register")
     assert inspect_video(video).register.verdict == "yes"
 
 
@@ -244,7 +180,8 @@ def test_an_altered_register_speaks_against_what_it_says(video: Path, monkeypatc
     found = inspect_video(video)
     assert found.register.verdict == "no"
     assert file.name in found.register.words
-    assert _verify(video, monkeypatch=monkeypatch) == 1
+    assert found.altered.words == "pictures and sound are as they were signed", "and not: every byte"
+    assert _verify(video, monkeypatch=monkeypatch) == 4
 
 
 @pytest.mark.parametrize("content", [b"", b"no video", b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom\0\0\0\xffmoov"])
@@ -264,15 +201,8 @@ def test_a_file_that_is_not_there_is_one_line(keyed: Path, capsys: Any, monkeypa
 
 
 def test_credentials_beside_a_file_are_read_too(video: Path, keyed: Path) -> None:
-    plain = _encode_again(video, keyed / "plain.mp4")
-    signing = load_signing()
-    source = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-    actions = {"actions": [{"action": "c2pa.created", "digitalSourceType": source}]}
-    builder = c2pa.Builder({"assertions": [{"label": "c2pa.actions.v2", "data": actions}]})
-    builder.set_no_embed()
-    signer = c2pa.Signer.from_callback(signing.sign, c2pa.C2paSigningAlg.ES256, signing.chain)
-    with plain.open("rb") as file:
-        (keyed / "plain.c2pa").write_bytes(builder.sign(signer, "video/mp4", file, BytesIO()))
+    plain = encode_again(video, keyed / "plain.mp4")
+    sign_beside(plain, "video/mp4")
     credentials = read_credentials(plain)
     assert (credentials.state, credentials.is_synthetic, credentials.provenance) == ("trusted", True, None)
 
@@ -296,7 +226,7 @@ def test_nothing_is_asked_of_the_net(video: Path, keyed: Path) -> None:
         builder.set_remote_url(f"http://127.0.0.1:{server.server_port}/manifest.c2pa")
         builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
         signer = c2pa.Signer.from_callback(signing.sign, c2pa.C2paSigningAlg.ES256, signing.chain)
-        remote, plain = keyed / "remote.mp4", _encode_again(video, keyed / "plain.mp4")
+        remote, plain = keyed / "remote.mp4", encode_again(video, keyed / "plain.mp4")
         with plain.open("rb") as source, remote.open("w+b") as target:
             builder.sign(signer, "video/mp4", source, target)
         assert b"manifest.c2pa" in remote.read_bytes()
@@ -310,9 +240,9 @@ def test_whatever_fails_no_video_stands_under_its_name(keyed: Path, step: str, m
     def fail(*_: object, **__: object) -> None:
         raise RegisterError("on the way")
 
-    monkeypatch.setattr(Register if step == "append" else publish, step, fail)
+    monkeypatch.setattr(Register if step == "append" else trust.publish, step, fail)
     with pytest.raises(RegisterError, match="on the way"):
-        _publish(keyed / "swap.mp4")
+        publish(keyed / "swap.mp4")
     assert sorted(path.name for path in keyed.iterdir()) == ["clip.mp4", "private", "trust"]
 
 
@@ -325,7 +255,7 @@ def test_a_video_is_registered_before_it_stands_under_its_name(keyed: Path, monk
         return append(self, new)
 
     monkeypatch.setattr(Register, "append", watch)
-    _publish(keyed / "swap.mp4")
+    publish(keyed / "swap.mp4")
     assert seen == [False]
     looks = [hash_look(frame.planes[0]) for frame in read_frames(keyed / "swap.mp4") if frame.index % 5 == 0]
     assert len(pack_hashes(looks)) == 8 * N_FRAMES // 5
@@ -337,8 +267,9 @@ def test_private_keys_are_for_their_owner_alone(keyed: Path) -> None:
     assert private == {"root.key", "intermediate.key", "signing.key", "register.key"}
     assert {stat.S_IMODE((folder / name).stat().st_mode) for name in private} == {0o600}
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    (root,) = (keyed / "trust/roots").iterdir()
-    assert b"PRIVATE" not in root.read_bytes()
+    public = list((keyed / "trust/roots").iterdir())
+    assert {path.suffix for path in public} == {".pem", ".pub"}
+    assert all(b"PRIVATE" not in path.read_bytes() for path in public)
     with pytest.raises(TrustError, match=r"private/keys: there are keys already"):
         init_keys("again")
 
@@ -352,11 +283,11 @@ def test_a_program_may_sign_instead_of_a_key(keyed: Path) -> None:
     write = "sys.stdout.buffer.write(keys._sign_raw(key, sys.stdin.buffer.read()))"
     program.write_text("\n".join([f"#!{sys.executable}", *lines, work, write, ""]))
     program.chmod(0o755)
-    _publish(keyed / "swap.mp4")
+    publish(keyed / "swap.mp4")
     require_trusted(keyed / "swap.mp4")
     program.write_text("#!/bin/sh\necho no key >&2\nexit 3\n")
-    with pytest.raises(TrustError):
-        _publish(keyed / "other.mp4")
+    with pytest.raises(TrustError, match=r"private/keys/sign: gave no ES256 signature of 64 bytes \(no key\);"):
+        publish(keyed / "other.mp4")
     assert not (keyed / "other.mp4").exists()
 
 
@@ -366,7 +297,43 @@ def test_a_missing_or_damaged_key_is_one_line_that_names_the_command(keyed: Path
     path.unlink()
     with pytest.raises(TrustError, match=rf"private/keys/{name}: .*make them: python -m trust\.keys init"):
         Publisher()
-    if name != "chain.pem":
-        path.write_text("no key")
-        with pytest.raises(TrustError, match=rf"private/keys/{name}: is no private key"):
+    for damaged in (b"no key", b"\xff\xfe", b""):
+        path.write_bytes(damaged)
+        with pytest.raises(TrustError, match=rf"private/keys/{name}: is no .* in PEM.*make them"):
             Publisher()
+
+
+@pytest.mark.parametrize("name", ["", " ", "x" * 52, "\u00e9" * 26, "a\nb"])
+def test_a_name_that_fits_no_certificate_is_one_line_and_makes_nothing(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("UNDERSTUDY_PRIVATE", raising=False)
+    monkeypatch.setattr(sys, "argv", ["keys", "init", "--name", name])
+    with pytest.raises(SystemExit, match="1"):
+        keys.main()
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "--name" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 51, "\u00e9" * 25])
+def test_the_longest_names_fit(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("UNDERSTUDY_PRIVATE", raising=False)
+    init_keys(name)
+    assert load_signing().chain
+
+
+def test_withdrawn_consent_speaks_against_a_published_video(
+    video: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = write_record("ben", state="withdrawn", withdrawal={"withdrawn_at": "2026-11-24T08:00:00Z", "note": ""})
+    assert _verify(video, monkeypatch=monkeypatch) == 4
+    said = capsys.readouterr().out
+    assert "consent      NO       " in said
+    assert "ben: consent does not stand now: ben withdrew consent on 2026-11-24" in said
+    record.unlink()
+    assert _verify(video, monkeypatch=monkeypatch) == 3
+    assert "record ben-1 is not here" in capsys.readouterr().out

@@ -3,7 +3,6 @@
 The fields follow ISO/IEC TS 27560:2023. Times are UTC.
 """
 
-import os
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from errors import ConsentError
+from trust.places import private_folder
 from vision.hashing import hash_file
 
 UNVERIFIED = "unverified"
@@ -91,11 +91,6 @@ def evidence_folder(identity: str) -> Path:
     return private_folder() / "consent" / identity
 
 
-def private_folder() -> Path:
-    """What neither git nor DVC keeps: keys, names, contacts, evidence. UNDERSTUDY_PRIVATE names another place."""
-    return Path(os.environ.get("UNDERSTUDY_PRIVATE") or "private")
-
-
 def read_record(identity: str) -> Record:
     """A person's record, whether or not it is in force. Raises ConsentError."""
     path = record_path(identity)
@@ -121,13 +116,16 @@ def check_consent(identity: str, consent: str, purposes: Collection[Purpose], no
     if consent == UNVERIFIED:
         return
     record = read_record(identity)
-    reason = _find_refusal(record, purposes, now) or _find_altered(identity, record)
-    if reason:
+    if reason := find_refusal(record, purposes, now):
         raise ConsentError(f"identities.{identity}.consent: {record_path(identity)}: {reason}")
 
 
+def find_refusal(record: Record, purposes: Collection[Purpose], now: datetime) -> str:
+    """Why a record does not allow what is asked for, or proves it no longer; empty where it does."""
+    return _find_refusal(record, purposes, now) or _find_altered(record.identity, record)
+
+
 def _find_refusal(record: Record, purposes: Collection[Purpose], now: datetime) -> str:
-    """Why a record does not allow what is asked for; empty where it does."""
     who, missing = record.identity, sorted(set(purposes) - set(record.purposes))
     if record.withdrawal:
         when = record.withdrawal.withdrawn_at

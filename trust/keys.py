@@ -3,14 +3,15 @@
     python -m trust.keys init [--name NAME] [--if-missing]
 
 Private keys lie in private/keys/ (UNDERSTUDY_PRIVATE names another folder), mode 0600, outside git and DVC. The root's
-public certificate goes into trust/roots/, for git: by it a colleague's clone verifies what this one signs. Instead of
-signing.key there may be a program `sign` (for a key in hardware): it reads bytes and writes the raw ES256 signature,
-r and s in 64 bytes.
+public certificate and the register's public key go into trust/roots/, for git: by them a colleague's clone verifies
+what this one signs. Instead of signing.key there may be a program `sign` (for a key in hardware): it reads bytes and
+writes the raw ES256 signature, r and s in 64 bytes.
 """
 
 import argparse
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,14 +24,17 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from errors import TrustError, one_line_errors
-from trust.consent import private_folder
+from trust.places import private_folder
+from trust.register_file import name_writer
 from vision.whole import whole_file, whole_folder
 
 ROOTS = Path("trust/roots")
-CHAIN, SIGNING, PROGRAM, REGISTER = "chain.pem", "signing.key", "sign", "register.key"
+CHAIN, SIGNING, PROGRAM, REGISTER, ROOT = "chain.pem", "signing.key", "sign", "register.key", "root.pem"
 MAKE_THEM = "make them: python -m trust.keys init"
+PUBLISH = "publish it: python -m trust.keys init --if-missing"
 C2PA_CLAIM_SIGNING = ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
 YEARS = {"root": 20, "intermediate": 15, "signing": 10}
+_LONGEST_NAME = 51  # bytes; with " intermediate" behind it 64, the bound of a common name
 _SIGN_SECONDS = 60
 
 
@@ -48,8 +52,9 @@ class _Issuer:
     key: ec.EllipticCurvePrivateKey
 
 
-def init_keys(name: str) -> Path:
-    """Make all keys of this clone, and publish its root's certificate; where that stands. Raises TrustError."""
+def init_keys(name: str) -> list[Path]:
+    """Make all keys of this clone, and publish what is public of them; where that stands. Raises TrustError."""
+    _check_name(name)
     folder = keys_folder()
     if folder.exists():
         raise TrustError(f"{folder}: there are keys already; move that folder away first to make new ones")
@@ -63,10 +68,25 @@ def init_keys(name: str) -> Path:
         _write_key(partial / REGISTER, Ed25519PrivateKey.generate())
         chain = [issuer.certificate.public_bytes(serialization.Encoding.PEM) for issuer in (leaf, between)]
         (partial / CHAIN).write_bytes(b"".join(chain))
-        published = ROOTS / f"{root.certificate.fingerprint(hashes.SHA256()).hex()[:16]}.pem"
-        with whole_file(published) as path:
-            path.write_bytes(root.certificate.public_bytes(serialization.Encoding.PEM))
-    return published
+        (partial / ROOT).write_bytes(root.certificate.public_bytes(serialization.Encoding.PEM))
+    return publish_keys()
+
+
+def publish_keys() -> list[Path]:
+    """Put what others verify this clone by into trust/roots/, as far as it is not there; what was put. Raises
+    TrustError.
+
+    That is the root's certificate, where root.pem lies beside the keys, and the public key of the register's writer.
+    """
+    public_key = _load_register_key().public_key().public_bytes_raw()
+    public = {ROOTS / f"{name_writer(public_key)}.pub": f"{public_key.hex()}\n".encode()}
+    if (keys_folder() / ROOT).exists():
+        public[ROOTS / f"{_name_root(keys_folder() / ROOT)}.pem"] = _read(keys_folder() / ROOT)
+    missing = [path for path, data in public.items() if not path.exists() or path.read_bytes() != data]
+    for path in missing:
+        with whole_file(path) as partial:
+            partial.write_bytes(public[path])
+    return missing
 
 
 def keys_folder() -> Path:
@@ -76,7 +96,7 @@ def keys_folder() -> Path:
 def load_signing() -> Signing:
     """What signs credentials here. Raises TrustError where there is none."""
     folder = keys_folder()
-    chain = _read(folder / CHAIN).decode()
+    chain = _read_chain(folder / CHAIN)
     if (folder / PROGRAM).exists():
         return Signing(chain, lambda data: _sign_by_program(folder / PROGRAM, data))
     key = _load_key(folder / SIGNING)
@@ -86,7 +106,23 @@ def load_signing() -> Signing:
 
 
 def load_register_key() -> Ed25519PrivateKey:
-    """The key that signs this clone's part of the register. Raises TrustError."""
+    """The key that signs this clone's part of the register. Raises TrustError, also where nobody could know it."""
+    key = _load_register_key()
+    if key.public_key().public_bytes_raw() not in read_writers():
+        raise TrustError(f"{keys_folder() / REGISTER}: its public key is not in {ROOTS}; {PUBLISH}")
+    return key
+
+
+def read_writers() -> set[bytes]:
+    """The public keys, raw, of the register's known writers; a file that holds none makes none known."""
+    found = set()
+    for path in ROOTS.glob("*.pub"):
+        with suppress(ValueError):
+            found.add(bytes.fromhex(path.read_text(encoding="utf-8")))
+    return found
+
+
+def _load_register_key() -> Ed25519PrivateKey:
     path = keys_folder() / REGISTER
     key = _load_key(path)
     if not isinstance(key, Ed25519PrivateKey):
@@ -95,8 +131,39 @@ def load_register_key() -> Ed25519PrivateKey:
 
 
 def read_roots() -> str:
-    """All roots whose signatures count as trusted here, as PEM; empty where there are none."""
-    return "".join(path.read_text(encoding="utf-8") for path in sorted(ROOTS.glob("*.pem")))
+    """All roots whose signatures count as trusted here, as PEM; empty where there are none. Bad files are left out."""
+    return "".join(map(_read_root, _list_roots()))
+
+
+def find_bad_roots() -> list[Path]:
+    """The files of trust/roots that no certificate can be read from."""
+    return [path for path in _list_roots() if not _read_root(path)]
+
+
+def _list_roots() -> list[Path]:
+    return sorted(ROOTS.glob("*.pem"))
+
+
+def _read_root(path: Path) -> str:
+    """A file's certificates as PEM; empty where there are none."""
+    try:
+        certificates = x509.load_pem_x509_certificates(path.read_bytes())
+    except (OSError, ValueError):
+        return ""
+    return "".join(each.public_bytes(serialization.Encoding.PEM).decode() for each in certificates)
+
+
+def _check_name(name: str) -> None:
+    if not (name.strip() and name.isprintable() and len(name.encode()) <= _LONGEST_NAME):
+        raise TrustError(f"--name: {name!r} cannot stand in a certificate; give 1 to {_LONGEST_NAME} bytes of text")
+
+
+def _name_root(path: Path) -> str:
+    try:
+        certificate = x509.load_pem_x509_certificate(_read(path))
+    except ValueError:
+        raise TrustError(f"{path}: is no certificate in PEM; restore it from your backup of the keys") from None
+    return certificate.fingerprint(hashes.SHA256()).hex()[:16]
 
 
 def _issue(common_name: str, kind: str, issuer: _Issuer | None) -> _Issuer:
@@ -171,6 +238,16 @@ def _read(path: Path) -> bytes:
         raise TrustError(f"{path}: cannot be read ({error.strerror}); give yourself access") from None
 
 
+def _read_chain(path: Path) -> str:
+    """The signer's certificates as PEM, as they lie there."""
+    data = _read(path)
+    try:
+        x509.load_pem_x509_certificates(data)
+        return data.decode()
+    except ValueError:
+        raise TrustError(f"{path}: is no chain of certificates in PEM; {MAKE_THEM}") from None
+
+
 def _load_key(path: Path) -> object:
     data = _read(path)
     try:
@@ -202,14 +279,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m trust.keys", description="Make this clone's keys.")
     parser.add_argument("command", choices=["init"])
     parser.add_argument("--name", default="Understudy", help="who signs, as others will read it")
-    parser.add_argument("--if-missing", action="store_true", help="leave keys that are there")
+    parser.add_argument("--if-missing", action="store_true", help="leave keys that are there, but publish them")
     arguments = parser.parse_args()
     with one_line_errors():
         if arguments.if_missing and keys_folder().exists():
-            return
-        published = init_keys(arguments.name)
-        print(f"keys: {keys_folder()} (private: back it up, and give it to nobody)")
-        print(f"keys: {published} (public: commit it, so that colleagues' clones verify what you sign)")
+            published = publish_keys()
+        else:
+            published = init_keys(arguments.name)
+            print(f"keys: {keys_folder()} (private: back it up, and give it to nobody)")
+        for path in published:
+            print(f"keys: {path} (public: commit it, so that colleagues' clones verify what you sign)")
 
 
 if __name__ == "__main__":

@@ -11,12 +11,13 @@ from typing import Protocol
 
 from errors import TrustError
 from trust.credentials import MP4, require_trusted, sign_video
-from trust.keys import Signing, load_register_key, load_signing
+from trust.key_check import require_usable
+from trust.keys import Signing, load_signing
 from trust.label import Label, Style
 from trust.mark import Marker
 from trust.mark_read import STRENGTHEN, read_mark
 from trust.origin import Origin, format_mark
-from trust.register import NewEntry, Register
+from trust.register import NewEntry, open_register
 from vision.clip_read import read_frames
 from vision.hashing import hash_file, hash_picture
 from vision.picture_hash import EVERY, hash_look, pack_hashes
@@ -27,7 +28,6 @@ from vision.video_write import VideoWriter
 from vision.whole import whole_file
 
 METADATA = {"comment": "synthetic: face replaced"}
-REGISTER = Path("register")
 
 
 class Picture(Protocol):
@@ -65,11 +65,14 @@ class PublishedPart:
 
 
 class Publisher:
-    """What publishing needs of this clone: its keys, and its register. Raises TrustError where there are no keys."""
+    """What publishing needs of this clone: its keys, and its register. Raises TrustError where what they sign would not
+    be trusted here, RegisterError where nothing could be registered."""
 
     def __init__(self) -> None:
         self.signing: Signing = load_signing()
-        self.register = Register(REGISTER, load_register_key())
+        require_usable(self.signing)
+        self.register = open_register()
+        self.register.require_sound()
 
 
 def publish_part(

@@ -1,27 +1,32 @@
 """What was done to the register: edited, dropped, moved, inserted, unsigned or foreign entries, each named."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from trust.register_entry import START, Entry, hash_line
 from trust.register_file import Head, WriterFile, locked, read_files
+from trust.register_left import count_signed, find_left
+from trust.register_reach import find_shortfalls, read_reaches
 
 RESTORE = "restore the file and its head from git"
-MEND = "the next append from here mends what an interrupted one left; else restore the file and its head from git"
+MEND = "its writer's next append mends what an interrupted one left"
 
 
-def check_register(folder: Path) -> list[str]:
+def check_folder(folder: Path, known: Collection[bytes], reach: Path) -> list[str]:
     """What is wrong with the register: one line each, with file, entry and remedy; none where all is well.
 
-    Two writers may register the same file, each before git brought the other's entry: that is no finding.
+    `known`: the writers' public keys, raw; `reach`: the file that tells how far this clone's key has signed. Two
+    writers may register the same file, each before git brought the other's entry: that is no finding.
     """
-    if not folder.is_dir():
-        return []
-    with locked(folder, is_writing=False):
-        files = read_files(folder)
-    return [finding for file in files for finding in find_faults(file)] + list(_find_copies(files))
+    with locked(folder, is_writing=False) if folder.is_dir() else nullcontext():
+        reaches, files = read_reaches(reach), read_files(folder)
+    found = [fault for file in files for fault in find_faults(file)]
+    found += _find_strangers(files, known)
+    found += find_shortfalls(reaches, folder, {file.writer: file for file in files})
+    return found + list(_find_copies(files))
 
 
 def find_faults(file: WriterFile) -> list[str]:
@@ -32,9 +37,16 @@ def find_faults(file: WriterFile) -> list[str]:
 def _find_line_faults(file: WriterFile) -> Iterator[str]:
     for number, fault in enumerate(file.parsed, 1):
         if isinstance(fault, str):
-            yield f"{file.path}: line {number} {fault}; {RESTORE}"
+            yield f"{file.path}: line {number} {fault}; {_advise(file, number)}"
     if file.torn:
-        yield f"{file.path}: line {len(file.lines) + 1} is cut short; {MEND}"
+        number = len(file.lines) + 1
+        yield f"{file.path}: line {number} is cut short; {_advise(file, number)}"
+
+
+def _advise(file: WriterFile, number: int) -> str:
+    """What to do about a line."""
+    is_mended = number > count_signed(file) and find_left(file) in ("an entry whose head waits", "a torn line")
+    return MEND if is_mended else RESTORE
 
 
 def _find_chain_faults(file: WriterFile) -> Iterator[str]:
@@ -72,7 +84,8 @@ def _find_end_faults(file: WriterFile) -> Iterator[str]:
     head, path = file.head, file.path.with_suffix(".head")
     if head is None:
         if file.lines:
-            yield f"{path}: is missing, nothing proves the {len(file.lines)} entries of {file.path.name}; {MEND}"
+            told = f"is missing, nothing proves the {len(file.lines)} entries of {file.path.name}"
+            yield f"{path}: {told}; {_advise(file, 1)}"
     elif isinstance(head, str):
         yield f"{path}: {head}; {RESTORE}"
     else:
@@ -84,7 +97,8 @@ def _compare_end(file: WriterFile, head: Head) -> Iterator[str]:
     if head.last in digests:
         first = digests.index(head.last) + 1
         if first < len(digests):
-            yield f"{file.path}: line {first + 1} and all after it are not covered by the head; {MEND}"
+            advice = _advise(file, first + 1)
+            yield f"{file.path}: line {first + 1} and all after it are not covered by the head; {advice}"
     elif len(digests) < head.entries:
         missing = _name_entries(len(digests), head.entries - 1)
         yield f"{file.path}: {missing} missing at the end, or edited: the head names {head.entries}; {RESTORE}"
@@ -94,12 +108,20 @@ def _compare_end(file: WriterFile, head: Head) -> Iterator[str]:
 
 def _find_repeats(file: WriterFile) -> Iterator[str]:
     """The same file registered twice by one writer."""
-    first: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, ...], int] = {}
     for number, entry in enumerate(file.parsed, 1):
         if isinstance(entry, Entry):
-            known = first.setdefault((entry.kind, entry.sha256), number)
+            known = first.setdefault(entry.registers, number)
             if known != number:
                 yield f"{file.path}: line {number} registers again what line {known} does; {RESTORE}"
+
+
+def _find_strangers(files: list[WriterFile], known: Collection[bytes]) -> Iterator[str]:
+    """Writers whose key nobody has published: anybody can sign anything with a key of their own."""
+    for file in files:
+        if isinstance(file.head, Head) and bytes.fromhex(file.head.public_key) not in known:
+            remedy = f"get trust/roots/{file.writer}.pub from whoever signs so, or take the file and its head away"
+            yield f"{file.path}: its writer is unknown, no key in trust/roots is that of its head; {remedy}"
 
 
 def _find_copies(files: list[WriterFile]) -> Iterator[str]:

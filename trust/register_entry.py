@@ -35,6 +35,11 @@ class NewEntry:
     of: str | None = None
     checkpoint_sha256: str | None = None
 
+    @property
+    def registers(self) -> tuple[str, ...]:
+        """What is registered once: a file, and an original for each of those whom it shows."""
+        return (self.kind, self.sha256, *(self.identities if self.kind == "original" else ()))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Entry(NewEntry):

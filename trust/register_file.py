@@ -12,14 +12,13 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from errors import RegisterError
-from trust.register_entry import Entry, hash_line, parse_line, read_time
+from trust.register_entry import Entry, hash_line, parse_line
 
 DOMAIN = "understudy register 1"
 _WRITER_DIGITS = 16
@@ -132,16 +131,6 @@ def read_register(folder: Path) -> list[Entry]:
 def sort_entries(files: Iterable[WriterFile]) -> list[Entry]:
     """The proven entries of files, by time."""
     return sorted((entry for file in files for entry in file.covered), key=lambda entry: entry.time)
-
-
-def newest_time(folder: Path) -> datetime | None:
-    """The newest time in the register, or None where it has no entry.
-
-    Every line that is an entry counts, whether or not it chains, and what is damaged is passed over: no signature is
-    checked. As the earliest that it can be now, it so errs towards too late. Raises RegisterError for unreadable files.
-    """
-    times = [read_time(entry) for file in read_files(folder) for entry in file.entries]
-    return max(times, default=None)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from trust.register_entry import Entry
-from vision.picture_hash import EVERY, tells_apart
+from vision.picture_hash import EVERY, tells_apart, unpack_hashes
 from vision.planes import Array
 
 NEAR_BITS = 8
@@ -29,21 +29,13 @@ _BLOCK = 4096  # registered hashes compared at once: what lies between fits the 
 class Match:
     """A registered video that looks like the one asked for.
 
-    `median_bits` is the median distance of its hashes to the entry's nearest, `share` how many of them are near, in
-    [0, 1]; `offset` is which of the entry's samples (every fifth frame) shows the first hash asked for, negative where
-    that lies before its start, None where the order is another one.
+    `median_bits` is the median distance of its hashes to the entry's nearest; `mean_bits` the mean, of at most FAR_BITS
+    each, which tells equal medians apart; `share` how many of them are near, in [0, 1]; `offset` which of the entry's
+    samples (every fifth frame) shows the first hash asked for, negative where that lies before its start, None where
+    the order is another one.
     """
 
     entry: Entry
-    median_bits: float
-    share: float
-    offset: int | None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """`Match` without the entry; and the mean distance, of at most FAR_BITS each, which tells equal medians apart."""
-
     median_bits: float
     mean_bits: float
     share: float
@@ -88,8 +80,9 @@ def find_candidates(asked: Asked, hashes: Array, starts: Array) -> Array:
     return np.argsort(nearest.mean(axis=0), kind="stable")[:N_CANDIDATES]
 
 
-def compare(asked: Asked, registered: Array) -> Comparison | None:
-    """How near the hashes of one entry, uint64 (N,), are; None where too few are near."""
+def compare(asked: Asked, entry: Entry) -> Match | None:
+    """How near the hashes of an entry are; None where too few are near."""
+    registered = unpack_hashes(entry.hashes)
     bits = np.bitwise_count(asked.hashes[:, None] ^ registered[None])
     bits[:, ~tells_apart(registered)] = 64
     nearest = bits.min(axis=1)
@@ -97,7 +90,7 @@ def compare(asked: Asked, registered: Array) -> Comparison | None:
     if share < MIN_SHARE:
         return None
     mean = float(np.minimum(nearest, FAR_BITS).mean())
-    return Comparison(float(np.median(nearest)), mean, share, _find_offset(bits, asked.places))
+    return Match(entry, float(np.median(nearest)), mean, share, _find_offset(bits, asked.places))
 
 
 def _find_offset(bits: Array, places: Array) -> int | None:

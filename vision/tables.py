@@ -63,6 +63,12 @@ POSE = (
     Column("right_eye_open", pa.float32(), "the same of the right eye"),
     Column("mouth_width", pa.float32(), "distance of the mouth's corners / of the eyes' outer ones; or NaN"),
 )
+BOX = (
+    Column("x1", pa.float32(), "box, frame pixels"),
+    Column("y1", pa.float32(), "box, frame pixels"),
+    Column("x2", pa.float32(), "box, frame pixels"),
+    Column("y2", pa.float32(), "box, frame pixels"),
+)
 _POINTS = pa.list_(pa.float32())
 _OUTLINES = pa.list_(_POINTS)
 _MATRIX = pa.list_(pa.float64(), 6)
@@ -107,10 +113,7 @@ DETECTIONS = Table(
         *_FRAME,
         Column("face", pa.int64(), "index in the frame, by falling confidence"),
         Column("is_searched", pa.bool_(), "found by the detector here; otherwise followed from a frame beside this"),
-        Column("x1", pa.float32(), "box, pixels"),
-        Column("y1", pa.float32(), "box, pixels"),
-        Column("x2", pa.float32(), "box, pixels"),
-        Column("y2", pa.float32(), "box, pixels"),
+        *BOX,
         Column("confidence", pa.float32(), "of the last net, where the face was last found, 0 to 1"),
         Column("five", pa.list_(pa.float32(), 10), "eyes, nose, mouth corners, left first: x, y in pixels"),
         Column("mesh", pa.list_(pa.float32(), 3 * N_MESH), "478 points: x, y, z in pixels, z towards the back", True),
@@ -127,9 +130,10 @@ TRACKS = Table(
         Column("is_used", pa.bool_(), "whether this is the identity's person, to be swapped and learnt"),
         Column("reason", pa.string(), "why it is used or ignored"),
         Column("is_bridged", pa.bool_(), "landmarks are interpolated over a gap of the detector"),
+        *BOX,
         Column("kind", pa.string(), "of the landmarks: mesh or five"),
-        Column("landmarks", _POINTS, "x, y in frame pixels: 478 points (mesh) or 5"),
-        Column("frame_to_crop", _MATRIX, "2x3, row by row, to pixels of a crop of align.crop_px"),
+        Column("landmarks", _POINTS, "x, y in frame pixels: 478 points (mesh) or 5; empty for an ignored face"),
+        Column("frame_to_crop", _MATRIX, "2x3, row by row, to pixels of a crop of align.crop_px; or NaN"),
         *POSE,
         Column("outline", _POINTS, "of a used face, x, y in frame pixels; empty for an ignored one"),
         Column("covers", _OUTLINES, "outlines of what lies over it: hands, hair; x, y in frame pixels"),

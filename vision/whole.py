@@ -23,9 +23,9 @@ class Whole:
     def close(self, *, keep: bool) -> None:
         """Put the file in its place, or drop it."""
         if keep:
-            _sync(self.partial)
+            sync(self.partial)
             self.partial.replace(self.path)
-            _sync(self.path.parent)
+            sync(self.path.parent)
         else:
             self.partial.unlink(missing_ok=True)
 
@@ -56,15 +56,16 @@ def whole_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     for file in sorted(partial.rglob("*")):
-        _sync(file)
+        sync(file)
     if path.exists():
         path.rename(old)
     partial.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file's bytes, or a folder's names, on the disk once this returns."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
