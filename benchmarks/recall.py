@@ -20,7 +20,7 @@ from vision.hashing import hash_file
 from vision.mesh import share_mesh
 
 YAWS = (30.0, 60.0, 90.0)
-SEARCH = Search("torch", "mesh", 0.12, (0.6, 0.7, 0.8), 0.75, profiles=True)
+SEARCH = Search("torch", "mesh", 0.12, (0.6, 0.7, 0.8), 0.5, profiles=True)
 
 
 def main() -> None:
@@ -54,7 +54,7 @@ def count_turned(n_moments: int, jobs: int) -> None:
 def count_by_eye(clip: Path) -> None:
     """Print how many of the faces counted by eye are found."""
     part = Part(0, max(CROWD) + 1, 0)
-    missed = find_missed(find_faces(Stretch(clip, hash_file(clip), part, SEARCH, 22, CROWD_STARTS)))
+    missed = find_missed(find_faces(Stretch(clip, hash_file(clip), part, SEARCH, 15, CROWD_STARTS)))
     n = sum(map(len, CROWD.values()))
     print(f"{clip.name}: {n - len(missed)} of {n} faces; missed (frame, x, y): {missed}")
 
