@@ -112,8 +112,7 @@ def check_keys() -> Iterator[Finding]:
     try:
         Publisher()
     except (RegisterError, TrustError) as error:
-        what, _, remedy = str(error).partition("; ")
-        yield Finding(what, remedy)
+        yield _split(str(error))
 
 
 def check_entries() -> Iterator[Finding]:
@@ -122,9 +121,13 @@ def check_entries() -> Iterator[Finding]:
         faults = check_register(register_folder())
     except RegisterError as error:
         faults = [str(error)]
-    for fault in faults:
-        what, _, remedy = fault.partition("; ")
-        yield Finding(what, remedy)
+    yield from map(_split, faults)
+
+
+def _split(line: str) -> Finding:
+    """An error's one line as a finding."""
+    what, _, remedy = line.partition("; ")
+    return Finding(what, remedy)
 
 
 def check_server(url: str | None, password: str | None) -> Iterator[Finding]:

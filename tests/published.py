@@ -57,7 +57,7 @@ def publish(out: Path) -> tuple[str, ...]:
     marking = Marking("off", is_verified=False, mark_id=ID, strength=1.0)
     pictures = [Composite(index, _paint(index, 1)) for index in range(N_FRAMES)]
     part = publish_part(pictures, FORM, marking, 0, 18)
-    publish_video([part], out, FORM, 18, _origin(clip), Publisher())
+    publish_video([part], out, FORM, 18, describe_origin(clip), Publisher())
     return part.picture_sha256
 
 
@@ -120,7 +120,8 @@ def _paint(index: int, seed: int) -> Planes:
     return rgb_to_planes(np.ascontiguousarray(whole[index : index + 360, index : index + 480]), FORM.layout)
 
 
-def _origin(clip: Path) -> Origin:
+def describe_origin(clip: Path) -> Origin:
+    """What the video's credentials tell of it."""
     return Origin(
         take="demo",
         purpose="publish",

@@ -12,12 +12,13 @@ import pytest
 
 from errors import TrustError
 from tests.footage import encode_clip, numbered, read_packets
+from tests.published import describe_origin
 from trust.label import Label, Style
 from trust.mark import Marker
 from trust.origin import Origin
 from trust.publish import METADATA, Marking, PublishedPart, Publisher, publish_part, publish_video
 from vision.clip_read import read_frames
-from vision.hashing import hash_file, hash_picture
+from vision.hashing import hash_picture
 from vision.planes import Layout, Matrix, Planes, planes_to_rgb, rgb_to_planes
 from vision.video_format import ColorTags, VideoFormat
 
@@ -59,20 +60,7 @@ def _publish(composites: Iterable[Composite], label: Style) -> PublishedPart:
 
 
 def _origin(clip: Path) -> Origin:
-    return Origin(
-        take="demo",
-        purpose="publish",
-        target_clip=clip,
-        target_sha256=hash_file(clip),
-        clips={"ada/clip.mp4": hash_file(clip)},
-        consent={"ben": "record-1", "ada": "unverified"},
-        checkpoint_sha256="0" * 64,
-        commit=None,
-        lock_sha256=None,
-        label="opening",
-        label_reason=None,
-        mark_id=ID,
-    )
+    return replace(describe_origin(clip), mark_id=ID)
 
 
 @pytest.mark.parametrize(("label", "labelled"), [("opening", [5, 6, 30, 54]), ("corner", TIMES), ("off", [])])

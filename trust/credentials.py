@@ -15,14 +15,13 @@ import c2pa
 
 from errors import TrustError
 from trust.consent import Purpose
-from trust.foreign_text import show_text
+from trust.foreign_text import LONGEST_REASON, show_text
 from trust.keys import Signing, keys_folder, read_roots
 from trust.origin import MARK, PROVENANCE, Origin, describe_origin
 
 State: TypeAlias = Literal["trusted", "unknown signer", "altered", "invalid", "unreadable", "none"]
 MP4, OTHER = "video/mp4", "application/octet-stream"
 SIDECAR = ".c2pa"
-_LONGEST_REASON = 300
 _FORMATS = {".mp4": MP4, ".m4v": MP4, ".mov": "video/quicktime", ".avi": "video/avi"}
 _STATES: dict[str | None, State] = {"Trusted": "trusted", "Valid": "unknown signer"}
 
@@ -131,7 +130,7 @@ def _read(path: Path, media: str, sidecar: bytes | None) -> Credentials:
     except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.NotSupported):
         return Credentials("none")
     except (c2pa.C2paError, KeyError) as error:  # KeyError: a damaged store lacks the manifest that it calls active
-        return Credentials("unreadable", problems=(show_text(error, _LONGEST_REASON),))
+        return Credentials("unreadable", problems=(show_text(error, LONGEST_REASON),))
     problems = tuple(show_text(failure["code"]) for failure in results.get("activeManifest", {}).get("failure", []))
     if any(code.endswith(".mismatch") for code in problems):
         state = "altered"

@@ -2,7 +2,7 @@
 
 import re
 
-LONGEST = 100
+LONGEST, LONGEST_REASON = 100, 300
 _WORD = re.compile(r"[\w.-]+")
 
 

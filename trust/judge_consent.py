@@ -11,10 +11,9 @@ from trust.answer import Answer
 from trust.clock import read_clock
 from trust.consent import UNVERIFIED, Purpose, Record, find_refusal, read_record, record_path
 from trust.credentials import Credentials
-from trust.foreign_text import quote, show_text
+from trust.foreign_text import LONGEST_REASON, quote, show_text
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")  # as params.yaml has them: a folder of consent/, and of nowhere else
-_LONGEST_REASON = 300
 
 
 def judge_consent(found: Credentials) -> Answer:
@@ -50,9 +49,9 @@ def _judge_person(identity: str, told: object, purposes: Collection[Purpose], no
         record = read_record(identity)
         refusal = find_refusal(record, purposes, now)
     except (OSError, ClipError) as error:
-        return Answer("unknown", show_text(error, _LONGEST_REASON))
+        return Answer("unknown", show_text(error, LONGEST_REASON))
     if refusal:
-        return Answer("no", f"consent does not stand now: {show_text(refusal, _LONGEST_REASON)}")
+        return Answer("no", f"consent does not stand now: {show_text(refusal, LONGEST_REASON)}")
     return _compare_ids(told, record)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from trust.answer import Answer
 from trust.credentials import Credentials
-from trust.foreign_text import quote
+from trust.foreign_text import LONGEST_REASON, quote
 from trust.keys import find_bad_roots
 
 _MEANINGS = {
@@ -24,7 +24,7 @@ def judge_credentials(found: Credentials) -> Answer:
     if found.state == "none":
         return Answer("unknown", "no content credentials: they were never there, or were taken off")
     if found.state == "unreadable":
-        reason = quote(", ".join(found.problems), longest=300)
+        reason = quote(", ".join(found.problems), LONGEST_REASON)
         return Answer("unknown", f"whether there are content credentials cannot be read: {reason}")
     if found.state == "altered":
         return Answer("no", f"content credentials that do not fit the file: {_explain(found.problems)}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from errors import ClipError
 from trust.answer import Answer
-from trust.foreign_text import quote, show_text
+from trust.foreign_text import LONGEST_REASON, quote, show_text
 from trust.mark_read import MIN_CERTAINTY, Reading, read_mark
 from trust.origin import format_mark
 from vision.clip_read import read_frames
@@ -17,7 +17,6 @@ from vision.picture_hash import hash_look
 from vision.planes import Array
 
 MAX_LOOKS = 500  # frames whose looks are asked for
-_LONGEST_PROBLEM = 300
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def judge_mark(pictures: Pictures, wanted: str | None) -> Answer:
     """`wanted`: what the credentials tell of the mark, whoever wrote them; None where they tell nothing."""
     found, told = pictures.mark, quote(wanted)
     if found is None:
-        why = f" ({show_text(pictures.problem, _LONGEST_PROBLEM)})" if pictures.problem else ""
+        why = f" ({show_text(pictures.problem, LONGEST_REASON)})" if pictures.problem else ""
         if wanted is not None:
             return Answer("unknown", f"the mark {told} that the credentials tell was not found{why}")
         return Answer("unknown", f"no mark was found{why}: there was none, or it was lost")

@@ -5,23 +5,22 @@ from pathlib import Path
 from errors import RegisterError
 from trust.answer import Answer
 from trust.credentials import Credentials
-from trust.foreign_text import quote, show_text
+from trust.foreign_text import LONGEST_REASON, quote, show_text
 from trust.judge_mark import Pictures
 from trust.places import register_folder
 from trust.register import Entry, Index, Match, check_register
 
 INDEX = Path(".work/register.sqlite")
-_LONGEST_REASON = 300
 
 
 def judge_register(sha256: str, pictures: Pictures, found: Credentials) -> Answer:
     """`no` where the register was altered. One that cannot be read costs this answer alone."""
     try:
         if faults := check_register(register_folder()):
-            return Answer("no", f"the register itself is not in order: {show_text(faults[0], _LONGEST_REASON)}")
+            return Answer("no", f"the register itself is not in order: {show_text(faults[0], LONGEST_REASON)}")
         return _look_up(Index(register_folder(), INDEX), sha256, pictures, found)
     except (RegisterError, OSError) as error:
-        return Answer("unknown", f"the register cannot be asked: {show_text(error, _LONGEST_REASON)}")
+        return Answer("unknown", f"the register cannot be asked: {show_text(error, LONGEST_REASON)}")
 
 
 def _look_up(index: Index, sha256: str, pictures: Pictures, found: Credentials) -> Answer:

@@ -33,8 +33,8 @@ def _find_root(chain: list[x509.Certificate]) -> x509.Certificate:
     for certificate, issuer in pairwise(chain):
         if not _is_issued_by(certificate, issuer):
             raise TrustError(f"{_path()}: a certificate in it is not issued by the next one; put them in order")
-    roots = x509.load_pem_x509_certificates(read_roots().encode()) if read_roots() else []
-    for root in roots:
+    known = read_roots().encode()
+    for root in x509.load_pem_x509_certificates(known) if known else []:
         if chain[-1] == root or _is_issued_by(chain[-1], root):
             return root
     raise TrustError(f"{_path()}: no root in {ROOTS} leads to it; {PUBLISH}")

@@ -26,8 +26,8 @@ SCALES = np.exp(np.arange(np.log(0.97), np.log(1.16), 0.006))
 # Places that are decoded. Of 106 hard readings (half size at CRF 28, crops at CRF 33) 69 gave the id with eight,
 # 68 with four, 66 with the best alone. Finer steps of scale for four gave 71, in almost twice the time.
 N_CANDIDATES = 8
-# Below this no mark is believed even where the checksum fits. Unmarked footage came to 11.6, what repeats itself to 17
-# to 20: there the checksum alone decides.
+# Below this no mark is believed even where the checksum fits. Unmarked footage came to 11.6, what repeats itself to
+# 16.7: there the checksum alone decides.
 MIN_CERTAINTY = 12.0
 
 

@@ -7,7 +7,6 @@ says `trust.register_left`, what must not be lost again `trust.register_reach`.
 
 import os
 from collections.abc import Iterable
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -26,6 +25,7 @@ from trust.register_file import (
     read_file,
     read_files,
     read_register,
+    reading,
     sign_head,
     sort_entries,
     spell_head,
@@ -93,7 +93,7 @@ class Register:
         """Raise RegisterError now where an append would: a writer's file was altered or set back."""
         if self._key is None:
             return
-        with locked(self._folder, is_writing=False) if self._folder.is_dir() else nullcontext():
+        with reading(self._folder):
             own = read_file(self._folder, name_writer(self._key.public_key().public_bytes_raw()))
             if find_left(own) in ("nothing", "what no append leaves"):  # else an append mends it
                 self._refuse_faults(own)

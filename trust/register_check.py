@@ -1,13 +1,12 @@
 """What was done to the register: edited, dropped, moved, inserted, unsigned or foreign entries, each named."""
 
 from collections.abc import Collection, Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 from trust.register_entry import START, Entry, hash_line
-from trust.register_file import Head, WriterFile, locked, read_files
+from trust.register_file import Head, WriterFile, read_files, reading
 from trust.register_left import count_signed, find_left
 from trust.register_reach import find_shortfalls, read_reaches
 
@@ -21,7 +20,7 @@ def check_folder(folder: Path, known: Collection[bytes], reach: Path) -> list[st
     `known`: the writers' public keys, raw; `reach`: the file that tells how far this clone's key has signed. Two
     writers may register the same file, each before git brought the other's entry: that is no finding.
     """
-    with locked(folder, is_writing=False) if folder.is_dir() else nullcontext():
+    with reading(folder):
         reaches, files = read_reaches(reach), read_files(folder)
     found = [fault for file in files for fault in find_faults(file)]
     found += _find_strangers(files, known)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -122,15 +122,18 @@ def read_head(path: Path, writer: str | None = None) -> Head | str | None:
 
 def read_register(folder: Path) -> list[Entry]:
     """Every writer's entries that a good head proves, by time; what does not chain is left out (`check_register`)."""
-    if not folder.is_dir():
-        return []
-    with locked(folder, is_writing=False):
+    with reading(folder):
         return sort_entries(read_files(folder))
 
 
 def sort_entries(files: Iterable[WriterFile]) -> list[Entry]:
     """The proven entries of files, by time."""
     return sorted((entry for file in files for entry in file.covered), key=lambda entry: entry.time)
+
+
+def reading(folder: Path) -> AbstractContextManager[None]:
+    """Hold a folder against appends while it is read; one that is not there needs none. Raises RegisterError."""
+    return locked(folder, is_writing=False) if folder.is_dir() else nullcontext()
 
 
 @contextmanager

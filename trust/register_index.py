@@ -7,7 +7,7 @@ cannot be kept in a file is made in memory.
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -15,7 +15,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from trust.register_entry import Entry
-from trust.register_file import list_paths, locked, read_file, read_files
+from trust.register_file import list_paths, read_file, read_files, reading
 from trust.register_match import Match, compare, find_candidates, prepare
 from vision.hashing import hash_file
 from vision.picture_hash import EVERY, tells_apart, unpack_hashes
@@ -120,7 +120,7 @@ class Index:
 
     def _refresh(self, database: sqlite3.Connection) -> None:
         """Make the tables anew where the writers' files are others than those that they were made from."""
-        with _held(self._folder):
+        with reading(self._folder):
             stamp = _stamp(self._folder)
             if _read_stamp(database) == stamp:
                 return
@@ -131,10 +131,6 @@ class Index:
         rows = ((writer, entry.index, entry.sha256, entry.mark_id, entry.hashes) for writer, entry in entries)
         database.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, ?)", rows)
         database.execute("COMMIT")
-
-
-def _held(folder: Path) -> AbstractContextManager[None]:
-    return locked(folder, is_writing=False) if folder.is_dir() else nullcontext()
 
 
 def _stamp(folder: Path) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from trust.register_entry import read_time
-from trust.register_file import locked, read_files
+from trust.register_file import read_files, reading
 from trust.register_left import list_proven
 
 
@@ -17,8 +17,6 @@ def newest_time(folder: Path) -> datetime | None:
 def find_newest(folder: Path) -> tuple[datetime, Path] | None:
     """The newest time, and whose file tells it. Only what is signed and chained counts, and what waits for its head:
     a line that anybody adds moves no clock."""
-    if not folder.is_dir():
-        return None
-    with locked(folder, is_writing=False):
+    with reading(folder):
         files = read_files(folder)
     return max(((read_time(entry), file.path) for file in files for entry in list_proven(file)), default=None)
