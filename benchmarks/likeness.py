@@ -33,12 +33,13 @@ from vision.alignment import align_view, estimate_pose
 from vision.clip_read import probe_clip, read_frames
 from vision.crops import Picture, crop_picture
 from vision.evenly import pick_evenly
-from vision.look import COVERAGE, VIEW_PX, describe_face
+from vision.look import describe_face
 from vision.mesh import share_mesh
 from vision.mesh_regions import STABLE_POINTS
 from vision.planes import region_to_rgb
 from vision.tables import DETECTIONS, SHOTS, points, read_table
 from vision.tracking import assign_tracks
+from vision.view import COVERAGE, VIEW_PX
 
 FACES, LONG = 12, 36  # of a piece; of a track that is cut into thirds
 FRONTAL, TURNED = 10, 20  # degrees of yaw

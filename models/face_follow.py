@@ -45,11 +45,15 @@ class Searches(Protocol):
 
 @dataclass(frozen=True)
 class Sighting:
-    """A face in a frame; `is_searched`: the detector found it there, otherwise it was followed from a frame beside."""
+    """A face in a frame; `is_searched`: the detector found it there, otherwise it was followed from a frame beside.
+
+    `is_first`: nobody had followed it there.
+    """
 
     face: Detection
     mesh: Mesh | None
     is_searched: bool
+    is_first: bool = False
 
 
 @dataclass
@@ -113,7 +117,7 @@ class FaceFollower:
             for i, one in enumerate(followed)
         ]
         new = [
-            Sighting(face, self._mesh.fit(frame, face.box, face.five), is_searched=True)
+            Sighting(face, self._mesh.fit(frame, face.box, face.five), is_searched=True, is_first=True)
             for j, face in enumerate(found)
             if j not in matches.values()
         ]

@@ -21,6 +21,7 @@ from vision.mesh import share_mesh
 from vision.planes import shrink_to_rgb
 from vision.profiles import share_profiles
 from vision.tables import DETECTIONS, make_table
+from vision.view import take_view
 
 SEARCHED_FACE_PX = 48  # of the smallest face where it is searched for: what the last of the nets sees
 PROFILE_LINES = 360  # of the picture in which profiles are looked for; their detector shrinks it to 192 px
@@ -47,7 +48,10 @@ class Search:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a clip in which faces are to be found: from search to search `every` frames, anew at `starts`."""
+    """A part of a clip in which faces are to be found: from search to search `every` frames, anew at `starts`.
+
+    A view is kept of every face in each `view_every`-th frame, and of each where it is first found; 0: of none.
+    """
 
     clip: Path
     clip_sha256: str
@@ -55,6 +59,7 @@ class Stretch:
     search: Search
     every: int
     starts: frozenset[int]
+    view_every: int = 0
 
     def __str__(self) -> str:
         return f"{self.clip}, {self.part}"
@@ -72,7 +77,8 @@ def find_faces(stretch: Stretch) -> pd.DataFrame:
     else:
         for batch in frames:
             for frame, faces in zip(batch, _find(stretch.search, batch), strict=True):
-                sightings = [Sighting(face, None, is_searched=True) for face in faces]
+                is_first = frame.index in stretch.starts
+                sightings = [Sighting(face, None, is_searched=True, is_first=is_first) for face in faces]
                 rows.extend(_describe_faces(frame, sightings, stretch))
     return make_table(rows, DETECTIONS)
 
@@ -154,6 +160,11 @@ def _describe_faces(frame: Frame, sightings: list[Sighting], stretch: Stretch) -
             "confidence": sighting.face.confidence,
             "five": sighting.face.five.ravel(),
             "mesh": None if sighting.mesh is None else sighting.mesh.ravel(),
+            "view": take_view(frame, sighting.face.five) if _has_view(frame, sighting, stretch) else None,
         }
         for face, sighting in enumerate(sightings)
     ]
+
+
+def _has_view(frame: Frame, sighting: Sighting, stretch: Stretch) -> bool:
+    return stretch.view_every > 0 and (sighting.is_first or frame.index % stretch.view_every == 0)

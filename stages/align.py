@@ -24,7 +24,7 @@ from vision.face_crops import CutFace, Cutting, Located, Row, cut_faces
 from vision.faceset import FacesetWriter
 from vision.people import UNKNOWN, Candidate, Verdict, Verdicts, judge_tracks
 from vision.person_face import PersonFace, learn_face
-from vision.portraits import Portraits, plan_sittings, portray_tracks, take_views
+from vision.portraits import Portraits, portray_tracks
 from vision.proportions import fit_proportions
 from vision.quality import Duplicates, Limits
 from vision.smoothing import smooth_faces
@@ -54,7 +54,8 @@ NOTHING_KEPT: Mapping[str, Any] = {
     **dict.fromkeys((column.name for column in POSE), np.nan),
 }
 
-_WITHOUT_MESH = [column.name for column in DETECTIONS.columns if column.name != "mesh"]
+_PLACES = [column.name for column in DETECTIONS.columns if column.name != "mesh"]
+_LANDMARKS = ["clip", "frame", "face", "five", "mesh"]
 
 
 def align(
@@ -73,14 +74,14 @@ def align(
 
     Raises FaceError where no sampled frame shows the person.
     """
-    faces = _follow_faces(clips, read_table(detections, DETECTIONS, _WITHOUT_MESH), read_table(shots, SHOTS), params)
+    faces = _follow_faces(clips, _read_places(detections), read_table(shots, SHOTS), params)
     sampled, known_parts = read_table(frames, FRAMES), read_table(parts, PARTS)
     in_faceset = sampled["reason"] == ""
-    sittings = plan_sittings(clips, known_parts, faces, set(sampled.loc[in_faceset, "clip"]))
-    portraits = portray_tracks(sittings, spread(take_views, sittings))
+    faceset_clips = set(sampled.loc[in_faceset, "clip"])
+    portraits = portray_tracks(detections, faces, faceset_clips)
     verdicts = _judge_tracks(clips, faces, portraits, _decide_by_hand(faces, read_edits(edits)), params)
     write_page(page, faces, verdicts, portraits)
-    own = _list_own(faces, set(sampled.loc[in_faceset, "clip"]), verdicts)
+    own = _list_own(faces, faceset_clips, verdicts)
     person = _learn_person(detections, own, portraits, params)
     taken = own.merge(sampled.loc[in_faceset, ["clip", "frame"]], on=["clip", "frame"])
     proportions = _fit_own(detections, taken, params.crop_px)
@@ -97,8 +98,15 @@ def align(
     print(f"align: {crops.n_faces} faces in the face set; {_count(verdicts)}; see {page}", flush=True)
 
 
+def _read_places(detections: Path) -> pd.DataFrame:
+    """The detections, of mesh and view only whether there is a view."""
+    return pd.concat(
+        batch.assign(has_view=batch.pop("view").notna()) for batch in read_batches(detections, DETECTIONS, _PLACES)
+    )
+
+
 def _follow_faces(clips: Path, detections: pd.DataFrame, shots: pd.DataFrame, params: Align) -> pd.DataFrame:
-    """The detections without their mesh, each with its track and shot."""
+    """The detections, each with its track and shot."""
     pieces = []
     for clip, faces in detections.groupby("clip", sort=True):
         of_clip = shots[shots["clip"] == clip]
@@ -177,7 +185,7 @@ def _learn_person(detections: Path, own: pd.DataFrame, portraits: Portraits, par
 def _read_faces(detections: Path, tracked: pd.DataFrame) -> Iterator[tuple[str, TrackedFace]]:
     """Some faces with their landmarks, each with its clip, in order. `tracked`: their rows with the column `track`."""
     track_of = {(row.clip, row.frame, row.face): row.track for row in tracked.itertuples()}
-    for batch in read_batches(detections, DETECTIONS):
+    for batch in read_batches(detections, DETECTIONS, _LANDMARKS):
         for row in batch.itertuples():
             track = track_of.get((row.clip, row.frame, row.face))
             if track is None:

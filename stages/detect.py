@@ -16,6 +16,7 @@ from vision.clip import Part
 from vision.clip_read import list_clips, probe_clip
 from vision.hashing import check_clip
 from vision.tables import DETECTIONS, PARTS, SHOTS, TableWriter, read_table
+from vision.view import LEARNT_VIEWS, VIEWS_S
 
 
 def detect(clips: Path, shots: Path, parts: Path, detections: Path, params: Detect) -> None:
@@ -38,15 +39,18 @@ def plan_search(clips: Path, shots: Path, parts: Path, params: Detect) -> list[S
     remedy = f"run sample@{parts.parent.name} again"
     if [path.name for path in list_clips(clips)] != list(known["clip"].unique()):
         raise ClipError(f"{clips}: other clips than those that {parts} knows; {remedy}")
+    n_views = -(-LEARNT_VIEWS // known["clip"].nunique())
     starts = read_table(shots, SHOTS).groupby("clip")["first_frame"].agg(frozenset)
     stretches = []
     for (name, sha256), rows in known.groupby(["clip", "clip_sha256"], sort=False):
         clip = clips / name
         check_clip(clip, sha256, remedy)
-        every = max(1, round(params.search_s * probe_clip(clip).rate))
+        rate = probe_clip(clip).rate
+        every, view_every = (max(1, round(seconds * rate)) for seconds in (params.search_s, VIEWS_S))
+        view_every = min(view_every, max(1, int(rows["end_frame"].max()) // n_views))
         for row in rows.itertuples():
             part = Part(row.first_frame, row.end_frame, row.first_pts)
-            stretches.append(Stretch(clip, sha256, part, search, every, starts[name]))
+            stretches.append(Stretch(clip, sha256, part, search, every, starts[name], view_every))
     return stretches
 
 

@@ -11,11 +11,13 @@ import pandas as pd
 from stages.align import align
 from stages.params import Align, Limits
 from vision.alignment import canonical_landmarks
+from vision.clip_read import read_frames
 from vision.crops import encode_png
 from vision.edits import HEADER
 from vision.hashing import hash_file
 from vision.tables import DETECTIONS, FRAMES, PARTS, SHOTS, make_table, read_table, write_table
 from vision.video_write import VideoWriter, footage_format
+from vision.view import take_view
 
 SIZE = (144, 192)
 COLORS = ((230, 40, 40), (40, 200, 40), (40, 60, 230), (220, 200, 30), (200, 40, 210))
@@ -73,7 +75,11 @@ def _write_tables(folder: Path, path: Path, faces: list[Dots], n_frames: int, sh
     reasons = ["" if i % 2 == 0 else "interval" for i in range(n_frames)]
     rows = [row | {"reason": reason} for row, reason in zip(frames, reasons, strict=True)]
     write_table(make_table(rows, FRAMES), folder / "frames.parquet", FRAMES)
-    found = [clip | _detect(face, frame, index) for frame in range(n_frames) for index, face in _seen(faces, frame)]
+    found = [
+        clip | _detect(face, frame.index, index) | {"view": take_view(frame, face.five(frame.index))}
+        for frame in read_frames(path)
+        for index, face in _seen(faces, frame.index)
+    ]
     write_table(make_table(found, DETECTIONS), folder / "detections.parquet", DETECTIONS)
 
 

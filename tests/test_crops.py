@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-import vision.crops
+import vision.planes
 from errors import TableError
 from vision.crops import crop_frame, crop_picture, decode_png, encode_png, measure_sharpness
 from vision.planes import Layout, Matrix, Planes, planes_to_rgb, region_to_rgb, rgb_to_planes
@@ -64,7 +64,7 @@ def test_of_a_large_picture_only_the_crop_becomes_rgb(rng: np.random.Generator) 
         return region_to_rgb(planes, layout, box)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vision.crops, "region_to_rgb", convert)
+        patch.setattr(vision.planes, "region_to_rgb", convert)
         crop_frame(InPlanes((luma, chroma, chroma), layout), np.array([[0.5, 0, -500], [0, 0.5, -300]]), 100)
     assert len(converted) == 1
     assert converted[0] < 1.3 * 200 * 200

@@ -21,13 +21,15 @@ from errors import ClipError, FaceError
 from models.mtcnn import Detection
 from stages.detect import detect
 from stages.params import Detect
+from vision.alignment import transform
 from vision.clip import Part
 from vision.clip_read import read_frames
-from vision.crops import encode_png
+from vision.crops import crop_frame, encode_png
 from vision.hashing import hash_file
 from vision.planes import Layout, Matrix
 from vision.tables import DETECTIONS, PARTS, SHOTS, make_table, points, read_table, write_table
 from vision.video_write import VideoWriter, footage_format
+from vision.view import VIEW_PX, read_view
 
 ROOT = Path(__file__).resolve().parent.parent
 STILLS = ROOT / "../shared/footage/stills"
@@ -245,6 +247,25 @@ def test_in_the_pictures_of_a_video_the_same_faces_are_found(sitter: Person) -> 
 
 
 @needs_footage
+def test_a_view_is_the_head_small_and_aligned(sitter: Person) -> None:
+    table = sitter.detect()
+    frames = {frame.index: frame for frame in read_frames(sitter.clips / "take1.mp4")}
+    for row in table.itertuples():
+        view = read_view(row.view, points(row.five))
+        assert np.array_equal(view.picture, crop_frame(frames[row.frame], view.frame_to_view, VIEW_PX))
+        eyes = transform(view.frame_to_view, points(row.five)[:2])
+        assert abs(eyes[0, 1] - eyes[1, 1]) < 4
+        np.testing.assert_allclose(eyes.mean(axis=0), (VIEW_PX / 2, 0.4 * VIEW_PX), atol=6)
+
+
+@pytest.mark.parametrize(("n_frames", "every"), [(100, 1), (200, 2), (1000, 5)])
+def test_of_a_short_clip_views_are_taken_more_often(faked: Person, n_frames: int, every: int) -> None:
+    faked.sample(n_frames=n_frames, part_frames=n_frames)
+    table = faked.detect(landmarks="five")
+    assert table.loc[table["view"].notna(), "frame"].tolist() == list(range(0, n_frames, every))
+
+
+@needs_footage
 @pytest.mark.parametrize("landmarks", ["mesh", "five"])
 def test_every_still_is_searched_on_its_own_whatever_its_size_and_one_may_show_nobody(
     person: Person, landmarks: str
@@ -259,6 +280,7 @@ def test_every_still_is_searched_on_its_own_whatever_its_size_and_one_may_show_n
     table = person.detect(search_s=10, landmarks=landmarks)
     assert table["frame"].tolist() == [0, 1, 3]
     assert table["is_searched"].all()
+    assert table["view"].notna().all()
     five = [points(row) for row in table["five"]]
     np.testing.assert_allclose(five[1], five[0] - (40, 0), atol=4)
     np.testing.assert_array_equal(five[2], five[0])

@@ -103,6 +103,7 @@ def test_a_face_that_comes_between_two_searches_is_followed_back_to_where_it_cam
     assert [frame for frame, sightings in found.items() if sightings] == list(range(9, 20))
     assert _centers(found[9]) == [[87, 60]]
     assert not found[9][0].is_searched
+    assert [frame for frame, sightings in found.items() if any(one.is_first for one in sightings)] == [12]
 
 
 def test_a_face_that_is_lost_is_searched_for_at_once_and_no_further_than_that() -> None:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from models.mtcnn import FaceDetector
-from vision.alignment import align_view
 from vision.clip_read import read_frames
 from vision.color import to_lab, to_rgb
-from vision.crops import Picture, crop_frame
-from vision.look import COVERAGE, MIN_LIKENESS, VIEW_PX, compare_looks, describe_face, likeness
+from vision.crops import Picture
+from vision.look import MIN_LIKENESS, compare_looks, describe_face, likeness
 from vision.planes import region_to_rgb
+from vision.view import VIEW_PX, read_view, take_view
 
 CLIPS = Path(__file__).resolve().parent.parent / "clips"
 STEP = 20  # of the frames that are looked at
@@ -25,7 +25,7 @@ def _read_views(clip: Path) -> Iterator[Picture]:
         if frame.index % STEP == 0:
             height, width = frame.planes[0].shape
             (face, *_) = detector.find([region_to_rgb(frame.planes, frame.layout, (0, 0, width, height))])[0]
-            yield crop_frame(frame, align_view(face.five, "five", VIEW_PX, COVERAGE), VIEW_PX)
+            yield read_view(take_view(frame, face.five), face.five).picture
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from vision.extent import Extent
 N_COMPONENTS = 16
 LASTING_FRAMES = 4  # before and after, in most of which a cover must be seen
 N_FITS = 3  # of the components, each with less weight on what they leave
+_FIT_EVERY = 5  # of the gradients, right and down in turns: enough for so few components
 
 _NOISE = 1.0  # deviation of a gradient, grey levels of CIELAB's L a texel, that counts for nothing
 _MOST = 25.0  # squared deviations of a texel at most, so that none outweighs its neighbors
@@ -136,14 +137,16 @@ def _pick_alike(gradients: NDArray[np.float32], is_seen: Bits) -> NDArray[np.int
 
 
 def _fit(values: NDArray[np.floating], components: NDArray[np.floating], is_known: Bits) -> NDArray[np.floating]:
-    """What is left of values (2 M,) after the components, fitted where they are known."""
-    weights = is_known.astype(np.float64)
-    rest = values
+    """What is left of values (2 M,) after the components, fitted to some of those that are known."""
+    few, used = values[::_FIT_EVERY], components[:, ::_FIT_EVERY]
+    known = is_known[::_FIT_EVERY].astype(few.dtype)
+    weights, shares = known, np.zeros(len(components), few.dtype)
     for _ in range(N_FITS if len(components) else 0):
-        weighted = components * weights
-        normal = weighted @ components.T + 0.5 * np.eye(len(components))
-        rest = values - np.linalg.solve(normal, weighted @ values) @ components
-        weights = is_known / (1 + (rest / 3) ** 2)
+        weighted = used * weights
+        normal = weighted @ used.T + 0.5 / _FIT_EVERY * np.eye(len(components), dtype=few.dtype)
+        shares = np.linalg.solve(normal, weighted @ few)
+        weights = known / (1 + ((few - shares @ used) / 3) ** 2)
+    rest: NDArray[np.floating] = values - shares @ components
     return rest
 
 

@@ -5,12 +5,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from errors import TableError
-from vision.alignment import Matrix, invert, scale_of, transform
-from vision.planes import HasPlanes, align_box, region_to_rgb
+from vision.alignment import Matrix, scale_of
+from vision.planes import HasPlanes
+from vision.region import cut_around
 
 Picture = NDArray[np.uint8]
 
 _MARGIN_PX = 3  # what bicubic filters look at beyond a crop
+_FINE = 2  # pixels to one of the crop's, down to which whole ones are averaged before the rest is blurred
 
 
 def crop_picture(picture: Picture, matrix: Matrix, size_px: int) -> Picture:
@@ -22,36 +24,34 @@ def crop_picture(picture: Picture, matrix: Matrix, size_px: int) -> Picture:
 
 
 def crop_frame(frame: HasPlanes, matrix: Matrix, size_px: int) -> Picture:
-    """The same of a picture in planes, of which no more becomes RGB than the crop needs."""
-    height, width = frame.planes[0].shape
-    margin = _MARGIN_PX + 3 * _sigma_for(scale_of(matrix))
-    edge = np.array([-0.5, size_px - 0.5])
-    around = transform(invert(matrix), np.array([[x, y] for x in edge for y in edge]))
-    low, high = around.min(axis=0) - margin, around.max(axis=0) + margin + 1
-    box = align_box((*low, *high), frame.layout, (height, width))
-    if box[0] >= box[2] or box[1] >= box[3]:  # the crop lies outside of the picture
-        box = (0, 0, width, height)
-    to_crop = matrix.copy()
-    to_crop[:, 2] += matrix[:, :2] @ box[:2]
-    return crop_picture(region_to_rgb(frame.planes, frame.layout, box), to_crop, size_px)
+    """The same of a picture in planes, of which no more becomes RGB than the crop needs.
+
+    Where it shrinks a lot, means over whole pixels are the first part of the blur.
+    """
+    scale = scale_of(matrix)
+    factor = max(1, int(1 / (_FINE * scale)))
+    region, to_crop = cut_around(frame, matrix, size_px, _MARGIN_PX * factor + 3 * _sigma_for(scale), factor)
+    return _warp(region, to_crop, (size_px, size_px), _sigma_for(scale, factor))
 
 
 def warp_picture(picture: Picture, matrix: Matrix, size: tuple[int, int]) -> Picture:
     """The part of `size` (height, width) that `matrix` maps a picture to; filter and border as in `crop_picture`."""
-    scale = scale_of(matrix)
-    source = picture if scale >= 1 else _blur_for(picture, scale)
+    return _warp(picture, matrix, size, _sigma_for(scale_of(matrix)))
+
+
+def _warp(picture: Picture, matrix: Matrix, size: tuple[int, int], sigma: float) -> Picture:
+    source = cv2.GaussianBlur(picture, (0, 0), sigma) if sigma > 0.2 else picture
     warped: Picture = cv2.warpAffine(source, matrix, size[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return warped
 
 
-def _blur_for(picture: Picture, scale: float) -> Picture:
-    """Blur with the Gaussian that takes a pixel of width 1 to one of width 1 / scale."""
-    sigma = _sigma_for(scale)
-    return cv2.GaussianBlur(picture, (0, 0), sigma) if sigma > 0.2 else picture
+def _sigma_for(scale: float, factor: int = 1) -> float:
+    """The Gaussian's that takes a pixel of width 1 to one of width 1 / scale.
 
-
-def _sigma_for(scale: float) -> float:
-    return 0.5 * float(np.sqrt(max(1 / scale**2 - 1, 0)))
+    In pixels of a picture whose pixels are the means of `factor` in a row, which are a part of that width.
+    """
+    variance = (1 / scale**2 - 1) / 4 - (factor**2 - 1) / 12
+    return float(np.sqrt(max(variance, 0))) / factor
 
 
 def measure_sharpness(picture: Picture, mask: NDArray[np.float32]) -> float:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from vision.color import to_lab
 from vision.crops import Picture
+from vision.view import VIEW_PX
 
-VIEW_PX, COVERAGE = 96, 1.0  # of the aligned view that is described: the whole head
 # Measured on tracks of 18 people in eight clips and three stills: one person from 0.78 up, two people up to 0.64, the
 # performers 0.72. Small, hidden and cut faces and profiles of one come to 0.33 to 0.64 only: those are named by hand.
 MIN_LIKENESS = 0.75
@@ -22,10 +22,11 @@ _CELLS, _RADIUS_PX, _N_NEIGHBORS = 8, 3.0, 8
 _HEAD = (0.42, 0.5)  # half axes of the ellipse whose texture counts, shares of the view
 
 Look = NDArray[np.float32]
+NO_LOOK: Look = np.zeros(4424, np.float32)  # like nobody's
 
 
 def describe_face(view: Picture) -> Look:
-    """A unit vector (4424,) of a face's look from its view (RGB, VIEW_PX square, of COVERAGE)."""
+    """A unit vector (4424,) of a face's look from its view (`vision.view`; RGB, VIEW_PX square)."""
     coarse = np.concatenate([_unit(_measure_light(view)), _COLOR_SHARE * _unit(_measure_color(view))])
     return _unit(np.concatenate([_unit(coarse), _unit(_measure_texture(view))]))
 

@@ -7,7 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.planes import Box, HasPlanes, shrink_region
+from vision.alignment import scale_of
+from vision.planes import HasPlanes
+from vision.region import cut_around
 
 INPUT_PX = 192  # side of the model's input
 
@@ -72,7 +74,7 @@ def cut_region(picture: Picture | HasPlanes, frame_to_region: Matrix) -> Picture
 
 def _cut_rgb(picture: Picture, frame_to_region: Matrix) -> Picture:
     """The region as a picture of INPUT_PX; large ones are sampled at a multiple first, then averaged."""
-    factor = max(1, int(1 / np.hypot(*frame_to_region[0, :2])))
+    factor = _factor_of(frame_to_region)
     fine = frame_to_region * factor
     fine[:, 2] += (factor - 1) / 2  # the middle of the pixels that become one
     side = INPUT_PX * factor
@@ -84,42 +86,15 @@ def _cut_rgb(picture: Picture, frame_to_region: Matrix) -> Picture:
 
 def _cut_planes(picture: HasPlanes, frame_to_region: Matrix) -> Picture:
     """The same of a picture in planes, of which no more is converted than the region needs; large ones shrink first."""
-    layout, (height, width) = picture.layout, picture.planes[0].shape
-    most = min(height // layout.step_y, width // layout.step_x)
-    factor = max(1, min(int(1 / np.hypot(*frame_to_region[0, :2])), most))
-    box = _surround(picture, frame_to_region, factor)
-    region = shrink_region(picture.planes, layout, box, factor)
-    region_to_frame = np.array([[factor, 0, box[0] + (factor - 1) / 2], [0, factor, box[1] + (factor - 1) / 2]])
-    to_region = frame_to_region[:, :2] @ region_to_frame
-    to_region[:, 2] += frame_to_region[:, 2]
+    margin = _MARGIN_PX / scale_of(frame_to_region)
+    region, to_region = cut_around(picture, frame_to_region, INPUT_PX, margin, _factor_of(frame_to_region))
     cut: Picture = cv2.warpAffine(region, to_region, (INPUT_PX, INPUT_PX), borderMode=cv2.BORDER_REPLICATE)
     return cut
 
 
-def _surround(picture: HasPlanes, frame_to_region: Matrix, factor: int) -> Box:
-    """The box of pixels that a region looks at, inside the picture, on the grid of chroma samples and of the factor.
-
-    Of a region beyond the picture it is the border's pixels, which are repeated there.
-    """
-    height, width = picture.planes[0].shape
-    region_to_frame = cv2.invertAffineTransform(frame_to_region)
-    low, high = -_MARGIN_PX, INPUT_PX - 1 + _MARGIN_PX
-    corners = np.array([[low, low], [high, low], [high, high], [low, high]])
-    around = corners @ region_to_frame[:, :2].T + region_to_frame[:, 2]
-    low, high = around.min(axis=0), around.max(axis=0)
-    x1, x2 = _span(low[0], high[0], width, picture.layout.step_x * factor, is_cut=factor > 1)
-    y1, y2 = _span(low[1], high[1], height, picture.layout.step_y * factor, is_cut=factor > 1)
-    return x1, y1, x2, y2
-
-
-def _span(low: float, high: float, length: int, grid: int, *, is_cut: bool) -> tuple[int, int]:
-    """The pixels from `low` to `high`, of 0 to `length`, that a grid holds; at least one of its cells.
-
-    `is_cut`: what no whole cell holds at the far edge is not looked at.
-    """
-    end = length // grid * grid if is_cut else length
-    first = min(max(int(low // grid) * grid, 0), (end - 1) // grid * grid)
-    return first, min(max(-int(-high // grid) * grid, first + grid), end)
+def _factor_of(frame_to_region: Matrix) -> int:
+    """How many of the picture's pixels in a row become one before the region is cut."""
+    return max(1, int(1 / scale_of(frame_to_region)))
 
 
 def size_of(picture: Picture | HasPlanes) -> tuple[int, int]:

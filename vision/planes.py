@@ -107,10 +107,8 @@ def _fill_rgb(rgb: Array, planes: Planes, layout: Layout) -> None:
     red_part = (cr.astype(np.float32) - layout.middle) * np.float32(chroma_gain * 2 * (1 - red))
     green_part = blue_part * np.float32(-blue / green) + red_part * np.float32(-red / green)
     grey = (luma.astype(np.float32) - layout.black) * np.float32(255 / layout.luma_span)
-    for channel, part in enumerate((red_part, green_part, blue_part)):
-        values = grey + _repeat(part, layout, luma.shape)
-        np.rint(values, out=values)
-        rgb[..., channel] = np.clip(values, 0, 255, out=values)
+    parts = (_repeat(part, layout, luma.shape) for part in (red_part, green_part, blue_part))
+    cv2.merge([cv2.add(grey, part, dtype=cv2.CV_8U) for part in parts], rgb)  # rounded to even, cut at 0 and 255
 
 
 def planes_to_rgb(planes: Planes, layout: Layout) -> Array:
@@ -130,11 +128,18 @@ def shrink_to_rgb(planes: Planes, layout: Layout, lines: int) -> Array:
 
 
 def shrink_region(planes: Planes, layout: Layout, box: Box, factor: int) -> Array:
-    """The box of a picture as RGB uint8, each pixel the mean of `factor` by `factor`; the box is a multiple of that."""
+    """The box of a picture as RGB uint8, each pixel the mean of `factor` by `factor`.
+
+    The box is a multiple of `factor` chroma samples; where it reaches beyond the picture the border is repeated.
+    """
+    height, width = planes[0].shape
+    x1, y1, x2, y2 = box
     if factor == 1:
-        return region_to_rgb(planes, layout, box)
-    size = ((box[2] - box[0]) // factor, (box[3] - box[1]) // factor)
-    parts = (np.ascontiguousarray(part) for part in _cut(planes, layout, box))
+        return region_to_rgb(planes, layout, (x1, y1, min(x2, width), min(y2, height)))
+    size = ((x2 - x1) // factor, (y2 - y1) // factor)
+    within = _cut(planes, layout, (x1, y1, min(x2, width), min(y2, height)))
+    lacks = [(y2 - height, x2 - width), *[((y2 - height) // layout.step_y, (x2 - width) // layout.step_x)] * 2]
+    parts = (_extend(part, *lack) for part, lack in zip(within, lacks, strict=True))
     luma, cb, cr = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in parts)
     return planes_to_rgb((luma, cb, cr), replace(layout, step_x=1, step_y=1))
 
@@ -188,14 +193,19 @@ def _cut(planes: tuple[Array, ...], layout: Layout, box: Box) -> Planes:
     return planes[0][y1:y2, x1:x2], planes[1][rows, columns], planes[2][rows, columns]
 
 
+def _extend(samples: Array, n_rows: int, n_columns: int) -> Array:
+    """Samples with their last row and column repeated."""
+    extended: Array = cv2.copyMakeBorder(samples, 0, max(n_rows, 0), 0, max(n_columns, 0), cv2.BORDER_REPLICATE)
+    return extended
+
+
 def _repeat(chroma: Array, layout: Layout, size: tuple[int, ...]) -> Array:
     """Chroma samples -> one for each pixel of `size` (height, width)."""
     height, width = size
-    if layout.step_y > 1:
-        chroma = np.repeat(chroma, layout.step_y, axis=0)[:height]
-    if layout.step_x > 1:
-        chroma = np.repeat(chroma, layout.step_x, axis=1)[:, :width]
-    return chroma
+    n_rows, n_columns = chroma.shape
+    whole = (n_columns * layout.step_x, n_rows * layout.step_y)
+    repeated: Array = cv2.resize(chroma, whole, interpolation=cv2.INTER_NEAREST)
+    return repeated[:height, :width]
 
 
 def _average(values: Array, layout: Layout) -> Array:

@@ -117,7 +117,9 @@ DETECTIONS = Table(
         Column("confidence", pa.float32(), "of the last net, where the face was last found, 0 to 1"),
         Column("five", pa.list_(pa.float32(), 10), "eyes, nose, mouth corners, left first: x, y in pixels"),
         Column("mesh", pa.list_(pa.float32(), 3 * N_MESH), "478 points: x, y, z in pixels, z towards the back", True),
+        Column("view", pa.binary(), "of some: the head, small, aligned by the five; PNG, RGB uint8", True),
     ),
+    stored=("view",),
     row_group_size=256,
 )
 TRACKS = Table(
@@ -213,10 +215,12 @@ def read_table(path: Path, table: Table, columns: list[str] | None = None) -> pd
         return frame
 
 
-def read_batches(path: Path, table: Table, n_rows: int = 256) -> Iterator[pd.DataFrame]:
-    """Read a table piece by piece, so that memory does not grow with it. Raises TableError."""
+def read_batches(
+    path: Path, table: Table, columns: list[str] | None = None, n_rows: int = 256
+) -> Iterator[pd.DataFrame]:
+    """Read a table (or some of its columns) piece by piece, so that memory does not grow with it. Raises TableError."""
     with _open(path, table) as file:
-        for batch in file.iter_batches(batch_size=n_rows):
+        for batch in file.iter_batches(batch_size=n_rows, columns=columns):
             yield batch.to_pandas()
 
 
