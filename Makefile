@@ -1,7 +1,7 @@
 # make demo       install what is missing, build the demo, say where the video is
 # make build      build what params.yaml asks for
 # make test       the same installation; style, types and tests by one command
-# make soak       longer trials: kills, full disks, servers, other machines, many faces
+# make soak       the heavy tests: whole builds, kills, full disks, servers, other machines, many faces
 # make up         start a Prefect server with its page, the deployments and a worker; make down ends them
 # make new-show DIR=../myshow   a project of your own, without the demo's people
 # make clean      drop what can be made again at no great cost: training states, servers' databases, tools' caches
@@ -38,16 +38,16 @@ down: $(READY)
 
 test: $(READY)
 	@test -d tests || { echo "this project has no tests: they stay in the one that it was made from" >&2; exit 2; }
-	@echo "== Style, types and tests: 6 to 15 minutes on 2 cores =="
+	@echo "== Style, types and tests: 4 to 9 minutes on 2 cores =="
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
-	$(PY) -m pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not soak"
+	$(PY) -m pytest -q --numprocesses 2 --dist loadfile -m "not heavy"
 
 soak: $(READY)
 	@test -d tests || { echo "this project has no tests: they stay in the one that it was made from" >&2; exit 2; }
-	@echo "== Trials with servers, kills, full disks and other machines: 6 to 14 minutes on 2 cores =="
-	$(PY) -m pytest -q --numprocesses 2 --dist loadfile -m soak
+	@echo "== Heavy tests, with whole builds, servers, kills, full disks and other machines: 15 to 30 minutes on 2 cores =="
+	$(PY) -m pytest -q --numprocesses 2 --dist loadfile -m heavy
 
 # `make new-show ../myshow` works as well: the words after new-show are no targets then.
 ifeq (new-show,$(firstword $(MAKECMDGOALS)))

@@ -1,12 +1,10 @@
 """All faces of a part of a clip (MTCNN's boxes and five points, the mesh): work that can be spread."""
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, groupby, islice
+from itertools import groupby, islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,8 +12,8 @@ import pandas as pd
 from models.face_follow import FaceFollower, Sighting
 from models.mtcnn import Detection, FaceDetector
 from models.mtcnn_package import PackageDetector
+from vision.ahead import FRAMES_AHEAD, PIXELS_AHEAD, read_ahead
 from vision.clip import Frame, Part
-from vision.clip_read import read_frames
 from vision.hashing import check_clip
 from vision.mesh import share_mesh
 from vision.planes import shrink_to_rgb
@@ -26,12 +24,8 @@ from vision.view import take_view
 SEARCHED_FACE_PX = 48  # of the smallest face where it is searched for: what the last of the nets sees
 PROFILE_LINES = 360  # of the picture in which profiles are looked for; their detector shrinks it to 192 px
 PROFILE_HEIGHT = 0.8  # of its boxes / of MTCNN's: they begin at the brows
-FRAMES_AHEAD = 8  # read while those before are looked at; and, without the mesh, through the nets together
-PIXELS_AHEAD = 1 << 26  # of these frames together at most, but for a single one
 
 Row = dict[str, object]
-Item = TypeVar("Item")
-Sighted = tuple[Frame, list[Sighting]]
 
 
 @dataclass(frozen=True)
@@ -68,14 +62,14 @@ class Stretch:
 def find_faces(stretch: Stretch) -> pd.DataFrame:
     """The rows of DETECTIONS of a stretch: frame after frame, face after face. Raises ClipError."""
     check_clip(stretch.clip, stretch.clip_sha256)
-    frames = _make_ahead(_split(read_frames(stretch.clip, stretch.part)))
+    frames = read_ahead(stretch.clip, stretch.part)
     rows: list[Row] = []
     if stretch.search.landmarks == "mesh":
         follower = FaceFollower(lambda frame: search_frame(stretch.search, frame), share_mesh(), stretch.every)
-        for frame, sightings in follower.follow(chain.from_iterable(frames), stretch.starts):
+        for frame, sightings in follower.follow(frames, stretch.starts):
             rows.extend(_describe_faces(frame, sightings, stretch))
     else:
-        for batch in frames:
+        for batch in _split(frames):
             for frame, faces in zip(batch, _find(stretch.search, batch), strict=True):
                 is_first = frame.index in stretch.starts
                 sightings = [Sighting(face, None, is_searched=True, is_first=is_first) for face in faces]
@@ -136,15 +130,6 @@ def _split(frames: Iterable[Frame]) -> Iterator[list[Frame]]:
         n_batch = min(max(PIXELS_AHEAD // (height * width), 1), FRAMES_AHEAD)
         while batch := list(islice(alike, n_batch)):
             yield batch
-
-
-def _make_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, each made in a thread while the one before it is in use."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
 
 
 def _describe_faces(frame: Frame, sightings: list[Sighting], stretch: Stretch) -> list[Row]:

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from tests.prefect_server import run_server
 from tests.project import Project
 from trust.keys import init_keys
+
+settings.register_profile("without a clock", deadline=None)
+settings.load_profile("without a clock")
 
 
 @pytest.fixture(scope="session")
@@ -58,9 +62,3 @@ def keyed(keys_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 def rng() -> np.random.Generator:
     """A generator that draws the same in every run."""
     return np.random.default_rng(20_261_120)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with heavy tests first: begun last, they would leave one of two workers waiting for the other."""
-    heavy = {item.path for item in items if item.get_closest_marker("heavy")}
-    items.sort(key=lambda item: item.path not in heavy)

@@ -50,6 +50,7 @@ def _edit(project: Project, path: str, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1))
 
 
+@pytest.mark.heavy
 def test_a_new_comment_is_recorded_and_nothing_runs(kept: Project) -> None:
     _edit(kept, "vision/bridge.py", "from collections", "# a comment\nfrom collections")
     code, said = _accept(kept, "align", "augment")
@@ -57,6 +58,7 @@ def test_a_new_comment_is_recorded_and_nothing_runs(kept: Project) -> None:
     assert kept.repro() == []
 
 
+@pytest.mark.heavy
 def test_code_that_does_something_else_is_refused_and_still_runs(kept: Project) -> None:
     _edit(kept, "vision/bridge.py", "max_gap + 1", "max_gap + 2")
     code, said = _accept(kept, "align")
@@ -73,6 +75,7 @@ def test_what_is_not_code_alone_is_refused(kept: Project) -> None:
     assert "not its code alone changed (edits/ben/tracks.csv)" in said
 
 
+@pytest.mark.heavy
 def test_code_that_git_does_not_know_is_refused(kept: Project) -> None:
     _edit(kept, "vision/bridge.py", "from collections", "# never committed\nfrom collections")
     kept.repro()

@@ -92,6 +92,7 @@ def test_flops_are_those_of_the_layers_counted_by_hand() -> None:
     assert found == 2 * (encoder + inter + decoder)
 
 
+@pytest.mark.heavy
 def test_the_table_names_every_architecture_in_every_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("models.table.SECONDS", 0.0)
     monkeypatch.setattr("models.table.SCALES", {"tiny": 0.25, "small": 0.5})

@@ -76,6 +76,7 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
     return {trial.name: trial for trial in try_bad_videos(tmp_path_factory.mktemp("bad"))}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("name", list_names())
 def test_a_bad_video_is_read_or_refused_as_its_manifest_says(trials: dict[str, Trial], name: str) -> None:
     trial = trials[name]
@@ -100,6 +101,7 @@ def test_a_bad_video_is_read_or_refused_as_its_manifest_says(trials: dict[str, T
         assert trial.seconds < trial.entry["expect"].get("seconds", QUICK_S)
 
 
+@pytest.mark.heavy
 def test_nothing_appears_outside_the_folder_of_a_trial(trials: dict[str, Trial]) -> None:
     folder = next(iter(trials.values())).place.parent
     assert sorted(folder.iterdir()) == sorted(trial.place for trial in trials.values())
@@ -107,6 +109,7 @@ def test_nothing_appears_outside_the_folder_of_a_trial(trials: dict[str, Trial])
     assert not Path("/climbed_out.mp4").exists()
 
 
+@pytest.mark.heavy
 def test_every_exception_is_of_a_video_that_there_is(trials: dict[str, Trial]) -> None:
     assert {*REFUSED, *LEFT_OUT, *FOLLOWED, *SHOWN, *NUMBERS, *NOTES} <= trials.keys()
     assert len(trials) == len(list_names())

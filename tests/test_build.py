@@ -38,6 +38,7 @@ def _build(project: Project, server: dict[str, str], *arguments: str) -> tuple[i
     return done.returncode, dict(ROW.findall(text)), text.splitlines()
 
 
+@pytest.mark.heavy
 def test_a_flow_builds_skips_restores_and_leaves_nothing_to_do(project: Project, server: dict[str, str]) -> None:
     known = (project.root / "params.yaml").read_text()
     project.change(lambda values: values["convert"].update(batch_frames=7))
@@ -56,6 +57,7 @@ def test_a_flow_builds_skips_restores_and_leaves_nothing_to_do(project: Project,
     assert project.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
 
 
+@pytest.mark.heavy
 def test_one_branch_fails_the_other_completes_and_the_last_line_says_why(
     project: Project, server: dict[str, str]
 ) -> None:
@@ -83,6 +85,7 @@ def test_one_branch_fails_the_other_completes_and_the_last_line_says_why(
     assert lines[-1] == ("error: the build ended as Failed: detect@ada: clips/ada/take1.mp4: no face; look at the clip")
 
 
+@pytest.mark.heavy
 def test_named_stages_run_with_what_they_need_and_force_runs_only_them(
     project: Project, server: dict[str, str]
 ) -> None:
@@ -93,6 +96,7 @@ def test_named_stages_run_with_what_they_need_and_force_runs_only_them(
     assert sorted(project.read_runs()[len(before) :]) == ["align@ada", "align@ben"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_no_process_outlives_the_flow(project: Project, server: dict[str, str], number: signal.Signals) -> None:
     project.write("clips/ada/take1.mp4", "other frames")
@@ -123,6 +127,7 @@ def test_an_interrupt_ends_the_processes_also_where_a_library_swallows_it() -> N
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.heavy
 def test_a_stage_over_its_time_is_ended_and_named_and_its_dependents_are_not_ready(
     project: Project, server: dict[str, str]
 ) -> None:
@@ -141,6 +146,7 @@ def test_a_stage_over_its_time_is_ended_and_named_and_its_dependents_are_not_rea
     assert re.search(r"detect@ada: took longer than its 6 s", lines[-1])
 
 
+@pytest.mark.heavy
 def test_a_second_build_of_a_checkout_waits_for_the_first(project: Project, server: dict[str, str]) -> None:
     (project.root / ".work").mkdir()
     with (project.root / ".work/build.lock").open("a") as first:
@@ -160,6 +166,7 @@ def test_a_second_build_of_a_checkout_waits_for_the_first(project: Project, serv
     assert ROW.findall(said)[0] == ("check", "Cached")
 
 
+@pytest.mark.heavy
 def test_downstream_runs_what_needs_the_named_stage_too(project: Project, server: dict[str, str]) -> None:
     project.change(lambda values: values["convert"].update(batch_frames=7))
     _, outcomes, _ = _build(project, server, "augment@ada", "--downstream")
@@ -167,6 +174,7 @@ def test_downstream_runs_what_needs_the_named_stage_too(project: Project, server
     assert (outcomes["convert@demo"], outcomes["evaluate@demo"]) == ("Completed", "Completed")
 
 
+@pytest.mark.heavy
 def test_an_empty_clone_pulls_only_what_a_changed_stage_needs(
     project: Project, server: dict[str, str], tmp_path: Path
 ) -> None:
@@ -184,6 +192,7 @@ def test_an_empty_clone_pulls_only_what_a_changed_stage_needs(
     assert not (project.root / "data/detect").exists()
 
 
+@pytest.mark.heavy
 def test_a_run_leaves_its_stages_metrics_and_pictures_as_artifacts(project: Project, server: dict[str, str]) -> None:
     project.change(lambda values: values["convert"].update(batch_frames=7))
     _build(project, server)

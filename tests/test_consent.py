@@ -172,6 +172,7 @@ def test_the_demo_s_records_are_in_force() -> None:
     require_all_consent(read_params(ROOT / "params.yaml"))
 
 
+@pytest.mark.heavy
 def test_a_renewed_record_runs_sample_and_no_training(project: Project) -> None:
     _change(project, version=2, record_id="renewed")
     assert project.repro() == ["sample@ben"]

@@ -74,7 +74,7 @@ def _read_lock(project: Project) -> dict[str, object]:
     return stages
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_twelve_stages_side_by_side_are_all_recorded_in_each_of_three_rounds(
     project: Project, server: dict[str, str]
 ) -> None:
@@ -95,6 +95,7 @@ def test_twelve_stages_side_by_side_are_all_recorded_in_each_of_three_rounds(
         assert not re.search(r"lock|busy|blocked", said.replace("dvc.lock", ""), re.IGNORECASE), said
 
 
+@pytest.mark.heavy
 def test_a_foreign_process_that_holds_dvcs_lock_over_a_stages_end_loses_nothing(
     project: Project, server: dict[str, str]
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_foreign_process_that_holds_dvcs_lock_over_a_stages_end_loses_nothing(
     assert project.run("dvc", "status", "sample@ada").stdout.strip() == "Data and pipelines are up to date."
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_a_lock_cut_short_is_mended_by_the_next_build_and_nothing_runs(
     project: Project, server: dict[str, str], is_kept: bool
@@ -184,6 +186,7 @@ def test_what_a_kill_left_in_dvcs_cache_is_gone_after_the_next_build(project: Pr
     assert not (cache / "runs/00/empty").exists()
 
 
+@pytest.mark.heavy
 def test_a_full_disk_is_named_by_whatever_writes_in_a_stage(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     (tmp_path / "writers.py").write_text(WRITERS)
@@ -201,7 +204,7 @@ def test_an_error_of_the_system_that_is_no_full_disk_passes() -> None:
         Path("/no/such/file").read_text()
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 @pytest.mark.parametrize("place", ["workspace", "cache"])
 def test_a_full_disk_ends_the_build_with_its_name_and_freed_the_next_one_succeeds(
     project: Project, server: dict[str, str], tmp_path: Path, place: str

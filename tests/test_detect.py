@@ -17,6 +17,7 @@ import pytest
 import models.face_search
 import stages.detect
 import stages.progress
+import vision.ahead
 from errors import ClipError, FaceError
 from models.mtcnn import Detection
 from stages.detect import detect
@@ -216,7 +217,7 @@ def test_the_packages_engine_fills_the_same_table(faked: Person, monkeypatch: py
 def test_a_long_clip_is_never_held_whole(faked: Person) -> None:
     faked.detect(landmarks="five")
     assert FakeFrame.n_made == 100
-    assert FakeFrame.most_alive <= 6 * models.face_search.FRAMES_AHEAD
+    assert FakeFrame.most_alive <= 6 * vision.ahead.FRAMES_AHEAD
 
 
 def test_progress_is_a_line_for_each_clip_and_for_every_few_seconds(
@@ -330,7 +331,7 @@ def faked(person: Person, monkeypatch: pytest.MonkeyPatch) -> Person:
 
     models.face_search._make_detector.cache_clear()
     FakeFrame.n_made = FakeFrame.n_alive = FakeFrame.most_alive = 0
-    monkeypatch.setattr(models.face_search, "read_frames", read_frames)
+    monkeypatch.setattr(vision.ahead, "read_frames", read_frames)
     monkeypatch.setattr(models.face_search, "FaceDetector", FakeDetector)
     monkeypatch.setattr(stages.detect, "probe_clip", lambda _: footage_format((32, 32), Fraction(25)))
     person.clips.mkdir(parents=True)

@@ -23,6 +23,7 @@ def test_a_sound_project_has_no_findings(project: Project) -> None:
     assert said.count("ok  ") == 11
 
 
+@pytest.mark.heavy
 def test_an_altered_cache_object_and_an_altered_result_are_found_by_name(project: Project) -> None:
     objects = (project.root / ".dvc/cache/files/md5").glob("??/*")
     altered = min(path for path in objects if path.suffix != ".dir")
@@ -53,6 +54,7 @@ def test_missing_keys_and_an_altered_register_are_found(project: Project) -> Non
     assert f"register/{'0' * 16}" in said
 
 
+@pytest.mark.heavy
 def test_an_altered_list_of_a_folder_s_files_is_found_and_not_believed(project: Project) -> None:
     altered = min((project.root / ".dvc/cache/files/md5").glob("??/*.dir"))
     altered.chmod(0o644)
@@ -62,6 +64,7 @@ def test_an_altered_list_of_a_folder_s_files_is_found_and_not_believed(project: 
     assert f"the cache object {altered} was altered" in said
 
 
+@pytest.mark.heavy
 def test_a_missing_clip_and_an_empty_lock_file_are_found_together(project: Project) -> None:
     (project.root / "dvc.lock").write_text("")
     (project.root / "clips/ben/take1.mp4").unlink()
@@ -71,6 +74,7 @@ def test_a_missing_clip_and_an_empty_lock_file_are_found_together(project: Proje
     assert "identities.ben.clips: the folder clips/ben is empty" in said
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(
     ("text", "what"), [("<<<<<<< HEAD\na: 1\n", "conflict marks"), ("a: [1\n", "dvc.lock"), ("a: 1\n", "dvc.lock")]
 )

@@ -52,7 +52,7 @@ def show(project: Project, tmp_path: Path) -> Iterator[Show]:
         show.run(sys.executable, "-m", "flows.up", "--down")
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_a_worker_s_clone_builds_and_pushes_and_this_one_restores(show: Show, tmp_path: Path) -> None:
     server = dict(EXPORT.findall((show.root / ".work/server/shell").read_text()))
     clone = show.clone(tmp_path / "clone")

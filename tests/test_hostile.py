@@ -121,6 +121,7 @@ def test_bytes_that_no_signature_covers_are_not_vouched_for(video: Path) -> None
     assert found.register.verdict == "unknown"
 
 
+@pytest.mark.heavy
 def test_an_expired_certificate_is_no_sign_of_tampering(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree("private")
     seconds = 6

@@ -197,6 +197,7 @@ def test_no_mesh_where_it_lies_elsewhere_than_the_box(mesh: FaceMesh, portrait: 
     assert mesh.fit(picture, face.box + 0.7 * np.ptp(face.box[::2]), face.five) is None
 
 
+@pytest.mark.heavy
 def test_it_starts_without_a_word_and_without_a_network() -> None:
     program = """
 import socket

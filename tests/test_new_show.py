@@ -42,6 +42,7 @@ def test_it_is_committed_and_check_says_what_to_add(show: Path) -> None:
     assert done.stderr.startswith("error: params.yaml: identities is empty; put a person's clips into clips/NAME")
 
 
+@pytest.mark.heavy
 def test_its_lock_file_and_metrics_are_for_git_and_nothing_else_that_stages_write(show: Path, tmp_path: Path) -> None:
     project = Project(show).copy(tmp_path / "copy")
     for clip in ("clips/eve/take1.mp4", "clips/kim/take1.mp4"):

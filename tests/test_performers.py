@@ -228,6 +228,7 @@ def test_a_mask_is_a_png_of_its_own_values() -> None:
     np.testing.assert_array_equal(decode_mask(encode_mask(mask)), mask)
 
 
+@pytest.mark.heavy
 def test_the_command_writes_clips_and_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command = ["render", "--scenes", "demo", "--first", "5", "--end", "7", "--scale", "0.1", "--jobs", "1"]
     monkeypatch.setattr("sys.argv", [*command, "--out", str(tmp_path)])

@@ -94,7 +94,7 @@ def test_the_outline_is_the_true_one_also_of_a_turned_head(ada: Clip) -> None:
     assert iou.min() > 0.85
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_so_is_that_of_another_person_with_other_hair() -> None:
     ben = _learn(ROOT / "clips/ben/take1.mp4", 200)
     iou, yaw = ben.measure_masks(ROOT / "performers/truth/source.parquet", SOURCE_TRUTH, "mask", every=4)
@@ -168,7 +168,7 @@ def _paint_fingers(frame: Frame, mesh: NDArray[np.float32]) -> tuple[NDArray[np.
     return hand > 0, Frame(frame.index, frame.pts, frame.duration, planes, frame.layout, frame.is_key)
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 @needs_footage
 def test_a_real_hand_is_found_in_the_frames_that_have_one() -> None:
     clip = _learn(REAL / "person_c.mp4", 472)

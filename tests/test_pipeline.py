@@ -18,6 +18,7 @@ def test_a_changed_param_of_convert_runs_convert_and_evaluate_only(project: Proj
     assert project.repro() == ["convert@demo", "evaluate@demo"]
 
 
+@pytest.mark.heavy
 def test_a_changed_interval_runs_that_persons_sample_and_align_and_what_follows_but_no_detection(
     project: Project,
 ) -> None:
@@ -28,12 +29,14 @@ def test_a_changed_interval_runs_that_persons_sample_and_align_and_what_follows_
     assert project.repro() == []  # known from before: restored
 
 
+@pytest.mark.heavy
 def test_a_decision_by_hand_runs_that_persons_align_and_what_follows(project: Project) -> None:
     with (project.root / "edits/ben/tracks.csv").open("a") as file:
         file.write("00,0,10,5,5,use\n")
     assert project.repro() == ["align@ben", "compare@ben_as_ada", "augment@ben", *BOTH]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("module", ["vision.masks", "trust.publish"])
 def test_a_changed_line_of_code_runs_exactly_the_stages_that_import_it(project: Project, module: str) -> None:
     importers = [stage for stage in FAKED if module in reach(f"stages.{stage}", beyond=UNTRACKED)]
@@ -44,11 +47,13 @@ def test_a_changed_line_of_code_runs_exactly_the_stages_that_import_it(project: 
     assert sorted(project.repro()) == sorted(_runs_of(importers))
 
 
+@pytest.mark.heavy
 def test_one_more_take_of_a_known_clip_runs_its_convert_and_evaluate_only(project: Project) -> None:
     project.add("takes", "second", like="demo")
     assert project.repro() == ["convert@second", "evaluate@second"]
 
 
+@pytest.mark.heavy
 def test_a_second_clip_that_feeds_no_face_set_is_one_more_take_and_no_training(project: Project) -> None:
     project.change(lambda values: values["identities"]["ada"].update(faceset=["take1.mp4"]))
     project.repro()
@@ -60,6 +65,7 @@ def test_a_second_clip_that_feeds_no_face_set_is_one_more_take_and_no_training(p
     assert not [run for run in runs if run.endswith("@ben")]
 
 
+@pytest.mark.heavy
 def test_one_more_person_and_pair_runs_their_stages_only(project: Project) -> None:
     project.write("clips/eve/take1.mp4", "frames of eve")
     project.add("identities", "eve", like="ada", clips="clips/eve", consent="unverified")

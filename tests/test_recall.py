@@ -15,7 +15,7 @@ from vision.hashing import hash_file
 SEARCH = Search("torch", "mesh", 0.12, (0.6, 0.7, 0.8), 0.5, profiles=True)
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_turned_heads_are_found_up_to_the_profile_and_nothing_beside_them() -> None:
     """benchmarks/recall.py has more of them."""
     is_found = defaultdict(list)
@@ -31,7 +31,7 @@ def test_turned_heads_are_found_up_to_the_profile_and_nothing_beside_them() -> N
     assert sum(is_found[90]) >= 0.75 * len(is_found[90])
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 @needs_footage
 def test_faces_counted_by_eye_are_found_in_a_clip_with_cuts_profiles_and_hands() -> None:
     clip = REAL / "crowd.mp4"

@@ -54,7 +54,7 @@ def _edit(project: Project, path: str, old: str, new: str) -> None:
     project.write(path, text.replace(old, new, 1))
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_code_that_makes_the_same_of_a_sample_is_recorded_and_other_code_is_refused_by_its_result(
     real: Project,
 ) -> None:

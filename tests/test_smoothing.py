@@ -116,6 +116,7 @@ def test_a_long_track_has_no_seams_and_is_never_held_whole(rng: np.random.Genera
     assert at_seam < 0.02
 
 
+@pytest.mark.heavy
 def test_against_the_performers_truth_it_halves_the_jitter_and_errs_less_in_fast_motion() -> None:
     clip = ROOT / "clips/ada/take1.mp4"
     truth = read_table(ROOT / "performers/truth/demo.parquet", TRUTH, ["target_landmarks"])["target_landmarks"]

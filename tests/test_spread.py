@@ -110,6 +110,7 @@ def test_a_worker_that_is_killed_costs_its_item_alone(engine: str, tmp_path: Pat
     assert len(list(tmp_path.glob("0-*"))) == 1, "what was finished before is not done again"
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("engine", ENGINES, indirect=True)
 def test_an_item_that_kills_its_workers_ends_the_work_and_is_named(engine: str, tmp_path: Path) -> None:
     results = spread(square, _make_numbers(tmp_path, n2="poison"))

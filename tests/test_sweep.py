@@ -68,7 +68,7 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_every_combination_is_an_experiment_and_one_that_fails_is_named_and_leaves_the_others(
     show: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,7 +105,7 @@ def test_every_combination_is_an_experiment_and_one_that_fails_is_named_and_leav
     assert (show.root / "data/convert/demo.mp4").read_text() == "9 False ['take1.mp4']"
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_no_process_and_no_clone_outlives_a_sweep_that_is_interrupted(show: Project, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "flows.sweep", "convert.batch_frames=14", "convert"]
     with (tmp_path / "said").open("wb") as said:

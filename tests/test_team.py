@@ -32,6 +32,7 @@ def shared(project: Project, tmp_path: Path) -> Show:
     return show
 
 
+@pytest.mark.heavy
 def test_a_second_clone_pulls_and_has_nothing_to_do(shared: Show, tmp_path: Path) -> None:
     clone = shared.clone(tmp_path / "clone")
     clone.dvc("pull")
@@ -40,7 +41,7 @@ def test_a_second_clone_pulls_and_has_nothing_to_do(shared: Show, tmp_path: Path
     assert (clone.root / "data/convert/demo.mp4").read_bytes() == (shared.root / "data/convert/demo.mp4").read_bytes()
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_what_a_colleague_has_run_and_pushed_is_restored_elsewhere(shared: Show, tmp_path: Path) -> None:
     clone = shared.clone(tmp_path / "clone")
     shared.change(lambda values: values["convert"].update(batch_frames=7))
@@ -54,6 +55,7 @@ def test_what_a_colleague_has_run_and_pushed_is_restored_elsewhere(shared: Show,
     assert not (clone.root / "data/detect").exists(), "what nobody needs was not downloaded"
 
 
+@pytest.mark.heavy
 def test_an_empty_clone_downloads_what_a_changed_stage_needs_and_only_that(shared: Show, tmp_path: Path) -> None:
     clone = shared.clone(tmp_path / "clone")
     clone.change(lambda values: values["evaluate"].update(sheet_px=64))
@@ -73,7 +75,7 @@ def _md5(file: Path) -> str:
 
 
 @needs_s3
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_an_s3_server_serves_as_remote(project: Project, tmp_path: Path) -> None:
     with serve_s3() as server:
         show = Show(project.root)
@@ -163,7 +165,7 @@ def test_a_stage_run_by_hand_replaces_a_link_into_the_cache(tmp_path: Path, link
     assert kept.read_text() == "kept"
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_another_project_imports_a_face_set_and_gets_its_new_version(shared: Show, tmp_path: Path) -> None:
     other = Project(tmp_path / "other")
     (other.root / "sets").mkdir(parents=True)
@@ -182,7 +184,7 @@ def test_another_project_imports_a_face_set_and_gets_its_new_version(shared: Sho
     assert (other.root / "sets/ada/part").read_bytes() != first
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_another_show_uses_a_person_of_the_registry_without_running_anything(
     shared: Show, built_once: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +211,7 @@ def _run_all(project: Project, *commands: str) -> None:
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.heavy
 def test_the_flow_has_the_graph_of_dvc_also_for_a_new_person(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     project.write("clips/eve/take1.mp4", "frames of eve")
     project.add("identities", "eve", like="ada", clips="clips/eve", consent="unverified")

@@ -157,6 +157,7 @@ def test_the_checkpoint_knows_what_each_person_s_expression_does_to_the_code(peo
         assert (codes - told).square().mean() < 0.5 * spread, f"{role}: the expression tells nothing of the code"
 
 
+@pytest.mark.heavy
 def test_longer_phases_and_more_phases_go_on_with_the_result_of_an_undisturbed_run(
     people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -315,6 +316,7 @@ def test_a_training_starts_with_another_s_encoder_and_refuses_what_is_not_that_f
         run(people, tmp_path / "third", start=start, size="small")
 
 
+@pytest.mark.heavy
 def test_the_strip_grows_by_a_row_a_preview_and_is_the_same_after_a_resume(people: Path, tmp_path: Path) -> None:
     run(people, tmp_path / "grown")
     run(people, tmp_path / "grown", phases=[PHASE | {"steps": 21}])
@@ -345,6 +347,7 @@ def test_the_curve_tells_the_learning_rate(people: Path, tmp_path: Path) -> None
     assert found == {4: pytest.approx(0.002 * 4 / 6, rel=1e-2), 8: 0.002, 12: 0.002, 16: 0.001, 17: 0.001}
 
 
+@pytest.mark.heavy
 def test_an_adversarial_phase_goes_on_from_its_state_and_from_a_phase_without_it(
     people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -378,6 +381,7 @@ def test_of_one_face_in_ten_the_decoder_is_told_nothing_and_of_a_mirrored_one_it
     assert torch.equal(mirrored[is_told], coder.describe(mirror_expressions(expressions))[is_told])
 
 
+@pytest.mark.heavy
 def test_a_mask_is_learnt_where_it_has_a_weight(people: Path, tmp_path: Path) -> None:
     run(people, tmp_path, phases=[PHASE | {"steps": 60, "losses": PHASE["losses"] | {"mask": 20.0}}])  # type: ignore[operator]
     model = load_checkpoint(tmp_path / "out/checkpoint.safetensors").model
@@ -400,7 +404,7 @@ def test_tensorboard_gets_figures_and_pictures_and_changes_nothing(people: Path,
     assert not (tmp_path / "plain/work/tensorboard").exists()
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_two_processes_that_share_a_batch_follow_one_that_has_it_whole(people: Path, tmp_path: Path) -> None:
     """DDP over gloo, as `python -m stages.train` starts it: Lightning starts the second process by the same command."""
     for name, devices in (("one", 1), ("two", 2)):
@@ -445,7 +449,7 @@ def test_a_loss_that_is_not_finite_stops_with_the_step(
     assert "goes on from step 5" in capsys.readouterr().out
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_killed_again_and_again_it_ends_with_the_weights_of_an_undisturbed_run(people: Path, tmp_path: Path) -> None:
     """Kills at random moments after the first step of each start, until a run comes through."""
     draws = np.random.default_rng(3)

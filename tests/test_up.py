@@ -95,7 +95,7 @@ def team(built_once: Project, tmp_path_factory: pytest.TempPathFactory) -> Itera
     _wait_for(lambda: not _find_processes(project))
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_without_the_password_and_from_another_page_nothing_is_told(team: Team) -> None:
     _, client = team
     address = client.base_url
@@ -112,7 +112,7 @@ def test_without_the_password_and_from_another_page_nothing_is_told(team: Team) 
     assert client.get("/ui-settings").json()["default_ui"] == "v1", "the newer page asks other hosts"
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_a_schedule_fires_by_itself_and_a_second_run_waits_for_its_end(team: Team) -> None:
     project, client = team
     project.change(lambda values: values["convert"].update(batch_frames=7))
@@ -134,7 +134,7 @@ def test_a_schedule_fires_by_itself_and_a_second_run_waits_for_its_end(team: Tea
     assert project.read_runs()[len(before) :] == ["convert@demo", "evaluate@demo"]
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_prefect_s_retry_finishes_a_failed_run_and_repeats_nothing(team: Team) -> None:
     project, client = team
     project.write("clips/ada/take1.mp4", "other frames")
@@ -155,7 +155,7 @@ def test_prefect_s_retry_finishes_a_failed_run_and_repeats_nothing(team: Team) -
     assert project.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 @pytest.mark.parametrize("by", ["worker", "shell"])
 def test_a_run_cancelled_through_the_api_is_cancelled_and_leaves_no_process(team: Team, by: str) -> None:
     project, client = team
@@ -166,7 +166,7 @@ def test_a_run_cancelled_through_the_api_is_cancelled_and_leaves_no_process(team
     assert project.repro("--single-item", "sample@ada") == ["sample@ada"], "the next run goes on by itself"
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_a_killed_run_is_told_crashed_and_the_next_up_starts_what_is_missing(team: Team) -> None:
     """Here after ten seconds; benchmarks/watch_silence.py sees the ninety, and that a run that lives is left alone."""
     project, client = team
@@ -200,7 +200,7 @@ def test_a_killed_run_is_told_crashed_and_the_next_up_starts_what_is_missing(tea
     assert {pool["name"]: pool["concurrency_limit"] for pool in pools} == {"cpu": 1, "gpu": 1}
 
 
-@pytest.mark.soak
+@pytest.mark.heavy
 def test_no_process_looks_for_another_host(team: Team) -> None:
     """Neither those of the tests before (server, worker, runs), nor DVC's, a flow's of its own, the real stages'."""
     project, _ = team

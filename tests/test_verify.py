@@ -274,6 +274,7 @@ def test_private_keys_are_for_their_owner_alone(keyed: Path) -> None:
         init_keys("again")
 
 
+@pytest.mark.heavy
 def test_a_program_may_sign_instead_of_a_key(keyed: Path) -> None:
     folder = keyed / "private/keys"
     (folder / "signing.key").rename(keyed / "vault.key")

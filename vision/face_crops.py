@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.ahead import read_ahead
 from vision.alignment import transform
 from vision.clip import Frame, Part
-from vision.clip_read import read_frames
 from vision.covers import Sight, keep_lasting
 from vision.crops import crop_frame, encode_png, measure_sharpness
 from vision.hashing import check_clip
@@ -89,7 +89,7 @@ def cut_faces(cutting: Cutting) -> list[CutFace]:
     check_clip(cutting.clip, cutting.clip_sha256)
     seen = [
         _see_face(frame, face, cutting)
-        for frame in read_frames(cutting.clip, cutting.part)
+        for frame in read_ahead(cutting.clip, cutting.part)
         for face in of_frame.get(frame.index, ())
     ]
     return [_finish_face(one, cutting) for one in _keep_lasting(seen)]

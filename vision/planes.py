@@ -123,7 +123,7 @@ def shrink_to_rgb(planes: Planes, layout: Layout, lines: int) -> Array:
     if height <= lines:
         return planes_to_rgb(planes, layout)
     size = (max(1, round(width * lines / height)), lines)
-    luma, cb, cr = (cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes)
+    luma, cb, cr = (_average_to(plane, size) for plane in planes)
     return planes_to_rgb((luma, cb, cr), replace(layout, step_x=1, step_y=1))
 
 
@@ -140,7 +140,7 @@ def shrink_region(planes: Planes, layout: Layout, box: Box, factor: int) -> Arra
     within = _cut(planes, layout, (x1, y1, min(x2, width), min(y2, height)))
     lacks = [(y2 - height, x2 - width), *[((y2 - height) // layout.step_y, (x2 - width) // layout.step_x)] * 2]
     parts = (_extend(part, *lack) for part, lack in zip(within, lacks, strict=True))
-    luma, cb, cr = (cv2.resize(part, size, interpolation=cv2.INTER_AREA) for part in parts)
+    luma, cb, cr = (_average_to(part, size) for part in parts)
     return planes_to_rgb((luma, cb, cr), replace(layout, step_x=1, step_y=1))
 
 
@@ -197,6 +197,20 @@ def _extend(samples: Array, n_rows: int, n_columns: int) -> Array:
     """Samples with their last row and column repeated."""
     extended: Array = cv2.copyMakeBorder(samples, 0, max(n_rows, 0), 0, max(n_columns, 0), cv2.BORDER_REPLICATE)
     return extended
+
+
+def _average_to(plane: Array, size: tuple[int, int]) -> Array:
+    """A plane at a smaller size (width, height): means over each new pixel's area.
+
+    A whole factor comes first where there is one, which costs least; the middle of less than two is near the mean.
+    """
+    height, width = plane.shape
+    factor = min(width // size[0], height // size[1])
+    if factor > 1 and not (width % factor or height % factor):
+        plane = cv2.resize(plane, (width // factor, height // factor), interpolation=cv2.INTER_AREA)
+    is_near = plane.shape[0] < 2 * size[1] and plane.shape[1] < 2 * size[0]
+    averaged: Array = cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR_EXACT if is_near else cv2.INTER_AREA)
+    return averaged
 
 
 def _repeat(chroma: Array, layout: Layout, size: tuple[int, ...]) -> Array:
