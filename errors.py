@@ -10,23 +10,27 @@ UnderstudyError
  ├── TableError        (ValueError)    a table lacks a column or holds a wrong type
  ├── CheckpointError   (ValueError)    weights that are damaged, foreign or do not fit
  ├── TrainingError     (ArithmeticError)  training cannot go on
+ │    └── StoppedError                 somebody stopped it with Ctrl-C
  ├── SizeError         (ValueError)    a result would be larger than params allow
  ├── WorkerError       (RuntimeError)  processes that did a part of a stage's work died
  └── FlowError         (RuntimeError)  the graph of stages cannot be read or run
 """
 
 import errno
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 from disk import FREE_SOME, list_places, tell_full_disk, tells_full_disk
 
 
 class UnderstudyError(Exception):
     """A failure whose message tells a user what is wrong, where, and what to do."""
+
+    exit_code: ClassVar[int] = 1
 
 
 class ParamsError(UnderstudyError, ValueError):
@@ -65,6 +69,12 @@ class TrainingError(UnderstudyError, ArithmeticError):
     """Training cannot go on: the loss is no finite number, or there is nothing to train on."""
 
 
+class StoppedError(TrainingError):
+    """Somebody stopped a training; its step is kept. The exit code is what shells give after Ctrl-C."""
+
+    exit_code = 128 + signal.SIGINT
+
+
 class SizeError(UnderstudyError, ValueError):
     """A result would be larger than params allow."""
 
@@ -79,12 +89,12 @@ class FlowError(UnderstudyError, RuntimeError):
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn a user's mistake, or a full disk, into one line on stderr and exit code 1; any other exception passes."""
+    """Turn a user's mistake, or a full disk, into one line on stderr and its exit code; any other exception passes."""
     try:
         yield
     except UnderstudyError as error:
         is_half_told = tells_full_disk(str(error)) and FREE_SOME not in str(error)
-        _leave(f"{error}; {tell_full_disk(list_places())}" if is_half_told else str(error))
+        _leave(f"{error}; {tell_full_disk(list_places())}" if is_half_told else str(error), error.exit_code)
     except (OSError, RuntimeError) as error:
         is_full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         if not is_full and not tells_full_disk(str(error)):
@@ -93,6 +103,6 @@ def one_line_errors() -> Iterator[None]:
         _leave(tell_full_disk([Path(name)] if isinstance(name, str) else list_places()))
 
 
-def _leave(message: str) -> NoReturn:
+def _leave(message: str, exit_code: int = 1) -> NoReturn:
     print("error:", " ".join(message.split()), file=sys.stderr)
-    raise SystemExit(1) from None
+    raise SystemExit(exit_code) from None

@@ -22,7 +22,7 @@ import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.utilities import rank_zero_only
 
-from errors import TrainingError, one_line_errors
+from errors import StoppedError, TrainingError, one_line_errors
 from models.autoencoder import Autoencoder, build_autoencoder
 from models.batches import FacePairs, Span
 from models.board import Board
@@ -44,7 +44,8 @@ from vision.whole import whole_folder
 
 HELD_OUT = 256  # validation faces of each identity that are scored, evenly over all
 SHOWN = 1024  # training faces of each identity that codes are regressed on, evenly over its draws
-_NO_RESULT = {"phases", "validate_every", "checkpoint_every", "preview_every", "tensorboard"}  # of a phase's key
+# Of the key of a phase's states.
+_NO_RESULT = {"start", "phases", "validate_every", "checkpoint_every", "preview_every", "tensorboard"}
 _FILES = ("train", "train-expressions", "validation", "validation-expressions")
 
 
@@ -80,7 +81,7 @@ def train(
 
     `state` is a folder for the last state, from which a longer phase or one more goes on. Where several processes train
     (`devices`, `nodes`), the first one writes. Raises TrainingError where the loss is not finite, the device or what to
-    start from is missing, or after Ctrl-C, when the state is kept.
+    start from is missing; StoppedError after Ctrl-C, when the state is kept.
     """
     _set_up_torch(params)
     folders: dict[Role, Path] = {"source": source, "target": target}
@@ -155,7 +156,8 @@ def _phase_keys(folders: dict[Role, Path], params: Train, coverage_ratio: float,
     So a phase made longer, or one more phase, goes on from what is there; a cosine knows its length from the start.
     """
     common = params.model_dump(exclude=_NO_RESULT)
-    facts: list[object] = [seed, coverage_ratio, common, torch.__version__, np.__version__]
+    start = params.start and params.start.sha256  # wherever it lies
+    facts: list[object] = [seed, coverage_ratio, common, start, torch.__version__, np.__version__]
     facts += [hash_file(folders[role] / f"{split}.npy") for role in ROLES for split in _FILES]
     facts += [hash_file(path) for path in _own_code()]
     keys = []
@@ -184,7 +186,7 @@ def _train_phases(run: _Run, states: list[Path]) -> Progress:
             progress.first_step = run.training.step
         _run_phase(run, progress, run.params.phases[index], states[index])
         if run.interrupted.is_set():
-            raise TrainingError(_tell_interrupt(run, progress, run.params.phases[: index + 1]))
+            raise StoppedError(_tell_interrupt(run, progress, run.params.phases[: index + 1]))
     return progress
 
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from errors import TrainingError
+from errors import StoppedError, TrainingError, one_line_errors
 from flows.carried_states import carry_states
 from models.autoencoder import build_autoencoder
 from models.checkpoint import load_checkpoint
@@ -284,7 +284,7 @@ def test_ctrl_c_keeps_the_step_and_prints_the_line_that_makes_a_result_of_it(
 
     with monkeypatch.context() as patch:
         patch.setattr(Training, "finish_step", interrupt)
-        with pytest.raises(TrainingError, match="stopped at step 7") as stopped:
+        with pytest.raises(StoppedError, match="stopped at step 7") as stopped:
             run(people, tmp_path / "a")
     phases = json.loads(str(stopped.value).partition("phases: ")[2])
     assert phases == [PHASE | {"steps": 7}]
@@ -298,13 +298,28 @@ def test_ctrl_c_keeps_the_step_and_prints_the_line_that_makes_a_result_of_it(
     assert_same_weights(tmp_path / "a", tmp_path / "whole")
 
 
+def test_who_stops_a_training_gets_the_exit_code_of_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left, one_line_errors():
+        raise StoppedError("train: stopped at step 7")
+    assert left.value.code == 130
+    assert capsys.readouterr().err == "error: train: stopped at step 7\n"
+
+
 def test_a_training_starts_with_another_s_encoder_and_refuses_what_is_not_that_file(
-    people: Path, tmp_path: Path
+    people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(people, tmp_path / "first")
     checkpoint = tmp_path / "first/out/checkpoint.safetensors"
     start = {"checkpoint": str(checkpoint), "sha256": hash_file(checkpoint)}
     still = PHASE | {"steps": 1, "rate": 1e-12}
+    run(people, tmp_path / "second", start=start, phases=[still])
+    elsewhere = checkpoint.rename(tmp_path / "moved.safetensors")
+    start["checkpoint"] = str(elsewhere)
+    capsys.readouterr()
+    run(people, tmp_path / "second", start=start, phases=[still | {"steps": 2}])
+    assert "goes on from step 1" in capsys.readouterr().out
+    elsewhere.rename(checkpoint)
+    start["checkpoint"] = str(checkpoint)
     run(people, tmp_path / "second", start=start, phases=[still])
     first, second = weights(tmp_path / "first"), weights(tmp_path / "second")
     np.testing.assert_allclose(second["model.encoder.0.weight"], first["model.encoder.0.weight"], atol=1e-7)
