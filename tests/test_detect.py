@@ -266,6 +266,12 @@ def test_of_a_short_clip_views_are_taken_more_often(faked: Person, n_frames: int
     assert table.loc[table["view"].notna(), "frame"].tolist() == list(range(0, n_frames, every))
 
 
+def test_a_shot_begins_with_a_view(faked: Person) -> None:
+    faked.sample(n_frames=1000, part_frames=1000, shot_frames=503)
+    table = faked.detect(landmarks="five")
+    assert table.loc[table["view"].notna(), "frame"].tolist() == sorted({*range(0, 1000, 5), 503})
+
+
 @needs_footage
 @pytest.mark.parametrize("landmarks", ["mesh", "five"])
 def test_every_still_is_searched_on_its_own_whatever_its_size_and_one_may_show_nobody(
