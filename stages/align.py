@@ -99,7 +99,7 @@ def align(
 
 
 def _read_places(detections: Path) -> pd.DataFrame:
-    """The detections, of mesh and view only whether there is a view."""
+    """The detections without their mesh; of a view only whether there is one."""
     return pd.concat(
         batch.assign(has_view=batch.pop("view").notna()) for batch in read_batches(detections, DETECTIONS, _PLACES)
     )

@@ -53,6 +53,27 @@ def test_a_crop_of_planes_is_that_of_the_whole_picture_s_rgb(
     assert np.abs(found - wanted).mean() < 0.02
 
 
+@pytest.mark.parametrize("scale", [0.24, 0.12, 0.08])
+@pytest.mark.parametrize("center", [(450, 300), (5, 595)])
+def test_a_crop_that_shrinks_a_lot_lies_where_the_whole_picture_s_does(
+    rng: np.random.Generator, scale: float, center: tuple[int, int]
+) -> None:
+    layout = Layout(2, 2, 8, Matrix.BT709, is_full_range=False)
+    smooth = cv2.GaussianBlur(rng.integers(0, 256, (601, 903, 3), np.uint8), (0, 0), 6)
+    stretched = cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX)
+    frame = InPlanes(rgb_to_planes(stretched, layout), layout)
+    turn = cv2.getRotationMatrix2D(center, 25, scale)
+    turn[:, 2] += 16 - np.array(center)
+    found = crop_frame(frame, turn, 32).astype(int)
+    wanted = crop_picture(planes_to_rgb(frame.planes, layout), turn, 32).astype(int)
+    inside = (
+        cv2.warpAffine(np.ones(smooth.shape[:2]), turn, (32, 32)) > 0
+    )  # beyond, what the border's filter saw counts
+    inside = cv2.erode(inside.astype(np.uint8), np.ones((5, 5)), borderValue=0) > 0
+    assert inside.sum() > 100
+    assert np.abs(found - wanted)[inside].mean() < 0.04 * wanted.std()
+
+
 def test_of_a_large_picture_only_the_crop_becomes_rgb(rng: np.random.Generator) -> None:
     layout = Layout(2, 2, 8, Matrix.BT709, is_full_range=False)
     luma = rng.integers(16, 235, (2000, 3000), np.uint8)

@@ -138,8 +138,8 @@ def shrink_region(planes: Planes, layout: Layout, box: Box, factor: int) -> Arra
         return region_to_rgb(planes, layout, (x1, y1, min(x2, width), min(y2, height)))
     size = ((x2 - x1) // factor, (y2 - y1) // factor)
     within = _cut(planes, layout, (x1, y1, min(x2, width), min(y2, height)))
-    lacks = [(y2 - height, x2 - width), *[((y2 - height) // layout.step_y, (x2 - width) // layout.step_x)] * 2]
-    parts = (_extend(part, *lack) for part, lack in zip(within, lacks, strict=True))
+    luma_shape, chroma_shape = (y2 - y1, x2 - x1), ((y2 - y1) // layout.step_y, (x2 - x1) // layout.step_x)
+    parts = map(_extend, within, (luma_shape, chroma_shape, chroma_shape))
     luma, cb, cr = (_average_to(part, size) for part in parts)
     return planes_to_rgb((luma, cb, cr), replace(layout, step_x=1, step_y=1))
 
@@ -193,9 +193,10 @@ def _cut(planes: tuple[Array, ...], layout: Layout, box: Box) -> Planes:
     return planes[0][y1:y2, x1:x2], planes[1][rows, columns], planes[2][rows, columns]
 
 
-def _extend(samples: Array, n_rows: int, n_columns: int) -> Array:
-    """Samples with their last row and column repeated."""
-    extended: Array = cv2.copyMakeBorder(samples, 0, max(n_rows, 0), 0, max(n_columns, 0), cv2.BORDER_REPLICATE)
+def _extend(samples: Array, shape: tuple[int, int]) -> Array:
+    """Samples with their last row and column repeated until they have this shape."""
+    n_rows, n_columns = shape[0] - samples.shape[0], shape[1] - samples.shape[1]
+    extended: Array = cv2.copyMakeBorder(samples, 0, n_rows, 0, n_columns, cv2.BORDER_REPLICATE)
     return extended
 
 

@@ -1,6 +1,7 @@
 """How the faces of tracks look: some views of each track, evenly over those that were taken."""
 
 from collections import Counter
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,7 +86,7 @@ def portray_tracks(detections: Path, faces: pd.DataFrame, faceset: set[str]) -> 
 
 def _choose(rows: pd.DataFrame, kept_share: float) -> list[Wanted]:
     """Some of a track's faces, evenly; as many as the share of its faces says are kept."""
-    n_kept = min(len(rows), -int(-kept_share * len(rows) // 1))
+    n_kept = min(len(rows), ceil(kept_share * len(rows)))
     seen = rows.iloc[pick_evenly(len(rows), max(LOOKS, n_kept))]
     kept = set(pick_evenly(len(seen), n_kept).tolist()) if n_kept else set()
     return [Wanted(row.clip, row.frame, row.face, row.track, n in kept) for n, row in enumerate(seen.itertuples())]

@@ -1,15 +1,12 @@
 """The region of a picture in planes that a transform looks at: it alone becomes RGB, shrunk by a whole factor."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vision.alignment import Matrix, invert, transform
-from vision.planes import Box, HasPlanes, shrink_region
-
-Picture = NDArray[np.uint8]
+from vision.planes import Array, Box, HasPlanes, shrink_region
 
 
-def cut_around(picture: HasPlanes, matrix: Matrix, side: int, margin: float, factor: int) -> tuple[Picture, Matrix]:
+def cut_around(picture: HasPlanes, matrix: Matrix, side: int, margin: float, factor: int) -> tuple[Array, Matrix]:
     """The region of a picture that `matrix` (2x3) maps to a square of `side` pixels, and what maps the region there.
 
     RGB uint8 (H, W, 3), each pixel the mean of `factor` by `factor`. `margin`: what filters look at beyond the square,
