@@ -15,7 +15,8 @@ _CORE_ROWS, _CORE_COLUMNS = (0.3, 0.8), (0.28, 0.72)
 _LEAST_DEVIATION = (8.0, 2.5, 2.5)  # of the skin's color, in CIELAB: light differs over a face
 _SKIN_DEVIATIONS = 3.0  # from the skin's color up to which a texel is skin
 _MIN_FACES = 6  # that must show a texel; a share of the faces where there are few
-_CLOSED_TEXELS = 7  # what is narrower in the skin's map (eyes, brows, lips) is face
+_CLOSED_TEXELS = 3  # what is narrower in the skin's map, at its border (the end of a brow), is face
+_OPENED_TEXELS = 9  # what is narrower of the face (a lit strand of hair beside the forehead) is none
 _SOFT_TEXELS = 1.0
 
 
@@ -42,22 +43,45 @@ def _find_core(shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def _find_skin(chart: Chart, core: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where the color is that of the core's most, in robust deviations: (H, W)."""
+    """Where the color is that of the core's most, as it changes across the face: (H, W).
+
+    A light from the side leaves the far cheek darker and of another hue: a first skin, near to one color, tells how.
+    """
     lab = cv2.cvtColor(chart.colors.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    inner = lab[core & chart.is_seen] if (core & chart.is_seen).any() else lab[core]
-    middle = np.median(inner, axis=0)
-    deviation = np.maximum(1.4826 * np.median(np.abs(inner - middle), axis=0), _LEAST_DEVIATION)
-    is_skin: NDArray[np.bool_] = (((lab - middle) / deviation) ** 2).sum(axis=2) <= _SKIN_DEVIATIONS**2
-    return is_skin
+    inner = core & chart.is_seen if (core & chart.is_seen).any() else core
+    first = _is_near(lab - np.median(lab[inner], axis=0), inner)
+    return _is_near(lab - _fit_across(lab, first & chart.is_seen), inner & first)
+
+
+def _is_near(rest: NDArray[np.float32], inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where a color's rest is small, in robust deviations of those inside."""
+    deviation = np.maximum(1.4826 * np.median(np.abs(rest[inner]), axis=0), _LEAST_DEVIATION)
+    is_near: NDArray[np.bool_] = ((rest / deviation) ** 2).sum(axis=2) <= _SKIN_DEVIATIONS**2
+    return is_near
+
+
+def _fit_across(lab: NDArray[np.float32], is_skin: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The skin's color in each column (1, W, 3): a line through the skin's texels."""
+    columns = np.linspace(-0.5, 0.5, lab.shape[1], dtype=np.float32)
+    across = np.column_stack([np.ones_like(columns), columns])
+    line, *_ = np.linalg.lstsq(across[np.nonzero(is_skin)[1]], lab[is_skin], rcond=None)
+    return np.asarray(across @ line, np.float32)[None]
 
 
 def _round_off(is_face: NDArray[np.bool_]) -> Extent:
-    """The largest piece, closed over eyes and mouth, with a soft border."""
-    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_CLOSED_TEXELS, _CLOSED_TEXELS))
-    closed = cv2.morphologyEx(is_face.astype(np.uint8), cv2.MORPH_CLOSE, brush)
+    """The largest piece, with eyes and mouth, without what is narrow, with a soft border."""
+    closed = _morph(is_face.astype(np.uint8), cv2.MORPH_CLOSE, _CLOSED_TEXELS)
     borders, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros(is_face.shape, np.uint8)
     if borders:
         cv2.drawContours(filled, [max(borders, key=cv2.contourArea)], -1, 1, cv2.FILLED)
-    extent: Extent = cv2.GaussianBlur(filled.astype(np.float32), (0, 0), _SOFT_TEXELS)
+    opened = _morph(filled, cv2.MORPH_OPEN, _OPENED_TEXELS)
+    extent: Extent = cv2.GaussianBlur(opened.astype(np.float32), (0, 0), _SOFT_TEXELS)
     return extent
+
+
+def _morph(bits: NDArray[np.uint8], operation: int, texels: int) -> NDArray[np.uint8]:
+    """The grid opened or closed by a disk; beyond its edges it goes on as it ends there."""
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (texels, texels))
+    morphed = cv2.morphologyEx(np.pad(bits, texels, mode="edge"), operation, disk)
+    return np.asarray(morphed[texels:-texels, texels:-texels], np.uint8)
