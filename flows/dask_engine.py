@@ -10,11 +10,12 @@ A worker must have the same code, libraries and clips; what differs is refused b
 import hashlib
 import os
 import socket
+import sys
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from importlib.metadata import distributions
 from itertools import islice
+from pathlib import Path
 from typing import Any, TypeVar
 
 from distributed import CancelledError, Client, Future, KilledWorker, wait
@@ -32,7 +33,7 @@ def _fingerprint() -> str:
     """One hash of this checkout's code and of the installed versions, as they are when this module is imported."""
     modules = (file for top in ("vision", "models", "trust", "stages") for file in sorted((ROOT / top).rglob("*.py")))
     files = [ROOT / "disk.py", ROOT / "errors.py", *modules]
-    versions = sorted(f"{found.name}=={found.version}" for found in distributions())
+    versions = sorted({found.name for folder in sys.path for found in Path(folder).glob("*.dist-info")})
     texts = [str(file.relative_to(ROOT)).encode() + file.read_bytes() for file in files]
     return hashlib.sha256(b"\0".join([*texts, *(version.encode() for version in versions)])).hexdigest()
 

@@ -1,10 +1,9 @@
 """An identity's clips, detections, sampled frames and edits -> its tracks (every frame), its face set (PNG crops)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +12,14 @@ from errors import FaceError, one_line_errors
 from stages.params import Align, pick, read_key, read_params
 from stages.permission import require_consent
 from stages.spread import spread
-from vision.alignment import Matrix, Points, align_face, compose, estimate_pose
+from vision.alignment import Matrix
 from vision.bridge import TrackedFace, bridge_gaps
 from vision.chart import chart_view
 from vision.clip import Part
 from vision.clip_read import probe_clip
 from vision.edits import Edit, find_edited, read_edits
-from vision.expression import measure_expression
-from vision.face_crops import CutFace, Cutting, Located, Row, cut_faces
+from vision.evenly import pick_evenly
+from vision.face_crops import CutFace, Cutting, Located, Row, Rules, cut_faces
 from vision.faceset import FacesetWriter
 from vision.people import UNKNOWN, Candidate, Verdict, Verdicts, judge_tracks
 from vision.person_face import PersonFace, learn_face
@@ -33,7 +32,6 @@ from vision.tables import (
     DETECTIONS,
     FRAMES,
     PARTS,
-    POSE,
     SHOTS,
     TRACKS,
     TableWriter,
@@ -45,14 +43,8 @@ from vision.track_page import write_page
 from vision.tracking import assign_tracks
 from vision.whole import whole_folder
 
+FITTED_FACES = 500  # from which a person's proportions are taken
 MAX_GAP_S = 0.3  # of the detector, over which a track is followed and its landmarks interpolated
-
-# Of a face that is not the person's, a box and a reason are all that the tracks tell.
-NOTHING_KEPT: Mapping[str, Any] = {
-    "landmarks": np.empty(0, np.float32),
-    "frame_to_crop": np.full(6, np.nan),
-    **dict.fromkeys((column.name for column in POSE), np.nan),
-}
 
 _PLACES = [column.name for column in DETECTIONS.columns if column.name != "mesh"]
 _LANDMARKS = ["clip", "frame", "face", "five", "mesh"]
@@ -84,13 +76,13 @@ def align(
     own = _list_own(faces, faceset_clips, verdicts)
     person = _learn_person(detections, own, portraits, params)
     taken = own.merge(sampled.loc[in_faceset, ["clip", "frame"]], on=["clip", "frame"])
-    proportions = _fit_own(detections, taken, params.crop_px)
-    located = _locate_faces(clips, detections, faces, sampled, verdicts, proportions, params)
+    located = _locate_faces(clips, detections, faces, sampled, verdicts, is_smoothed=params.smooth)
+    rules = _set_rules(_fit_own(detections, taken, params.crop_px), person, params)
     with TableWriter(tracks, TRACKS) as writer, whole_folder(faceset) as folder:
-        crops, known = FacesetWriter(folder), Duplicates(params.duplicate_levels)
-        for cut in spread(cut_faces, plan_crops(clips, known_parts, located, person, params)):
+        crops, taken_before = FacesetWriter(folder), Duplicates(params.duplicate_levels)
+        for cut in spread(cut_faces, plan_crops(clips, known_parts, located, rules)):
             writer.write_rows([face.row for face in cut])
-            for record in _find_duplicates(cut, known):
+            for record in _find_duplicates(cut, taken_before):
                 crops.write(record)
         crops.close()
         if not crops.n_faces:
@@ -161,8 +153,13 @@ def _list_own(faces: pd.DataFrame, faceset: set[str], verdicts: Verdicts) -> pd.
 
 
 def _fit_own(detections: Path, own: pd.DataFrame, crop_px: int) -> Matrix:
-    """The person's proportions."""
-    return fit_proportions(((face.landmarks, face.kind) for _, face in _read_faces(detections, own)), crop_px)
+    """The person's proportions, from some of their faces."""
+    some = own.iloc[pick_evenly(len(own), FITTED_FACES)]
+    return fit_proportions(((face.landmarks, face.kind) for _, face in _read_faces(detections, some)), crop_px)
+
+
+def _set_rules(proportions: Matrix, person: PersonFace | None, params: Align) -> Rules:
+    return Rules(params.crop_px, proportions, person, Limits(**params.limits.model_dump()))
 
 
 def _learn_person(detections: Path, own: pd.DataFrame, portraits: Portraits, params: Align) -> PersonFace | None:
@@ -202,25 +199,20 @@ def _locate_faces(
     faces: pd.DataFrame,
     sampled: pd.DataFrame,
     verdicts: Verdicts,
-    own: Matrix,
-    params: Align,
+    *,
+    is_smoothed: bool,
 ) -> Iterator[Located]:
     """All faces of all tracks, in order of clips and frames."""
     frames_of = dict(iter(sampled.groupby("clip")))
     for clip, of_clip in groupby(_read_faces(detections, faces), key=itemgetter(0)):
         followed = bridge_gaps(map(itemgetter(1), of_clip), _max_gap(clips / clip))
-        if params.smooth:
+        if is_smoothed:
             followed = smooth_faces(followed)
-        yield from _locate_in_clip(followed, frames_of[clip], verdicts, own, params.crop_px)
+        yield from _locate_in_clip(followed, frames_of[clip], verdicts)
 
 
-def _locate_in_clip(
-    faces: Iterable[TrackedFace], frames: pd.DataFrame, verdicts: Verdicts, own: Matrix, crop_px: int
-) -> Iterator[Located]:
-    """The faces of a clip. `frames`: its rows of the frames table.
-
-    `own`: the person's proportions, applied after every face's alignment.
-    """
+def _locate_in_clip(faces: Iterable[TrackedFace], frames: pd.DataFrame, verdicts: Verdicts) -> Iterator[Located]:
+    """The faces of a clip. `frames`: its rows of the frames table."""
     of_frame = {row.frame: row for row in frames.itertuples()}
     for face in faces:
         frame = of_frame[face.frame]
@@ -233,35 +225,12 @@ def _locate_in_clip(
             "reason": verdict.reason,
             "is_bridged": face.is_bridged,
             "kind": face.kind,
-            **_describe_box(face.landmarks),
-            **(_describe_face(face, own, crop_px) if verdict.is_used else NOTHING_KEPT),
         }
         yield Located(row, face.landmarks, verdict.is_used and not face.is_bridged and not frame.reason)
 
 
-def _describe_box(landmarks: Points) -> dict[str, float]:
-    (x1, y1), (x2, y2) = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
-    return {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
-
-
-def _describe_face(face: TrackedFace, own: Matrix, crop_px: int) -> dict[str, Any]:
-    """What is kept of the person's own faces: landmarks, alignment, pose and expression."""
-    yaw, pitch, roll = estimate_pose(face.landmarks, face.kind)
-    return {
-        "landmarks": face.landmarks[:, :2].ravel(),
-        "frame_to_crop": compose(own, align_face(face.landmarks, face.kind, crop_px)).ravel(),
-        "yaw": yaw,
-        "pitch": pitch,
-        "roll": roll,
-        **measure_expression(face.landmarks, face.kind, yaw),
-    }
-
-
-def plan_crops(
-    clips: Path, parts: pd.DataFrame, located: Iterator[Located], person: PersonFace | None, params: Align
-) -> Iterator[Cutting]:
+def plan_crops(clips: Path, parts: pd.DataFrame, located: Iterator[Located], rules: Rules) -> Iterator[Cutting]:
     """The faces part by part. `located`: in order of clips and frames."""
-    limits = Limits(**params.limits.model_dump())
     waiting = next(located, None)
     for part in parts.itertuples():
         faces: list[Located] = []
@@ -269,15 +238,15 @@ def plan_crops(
             faces.append(waiting)
             waiting = next(located, None)
         where = Part(part.first_frame, part.end_frame, part.first_pts)
-        yield Cutting(clips / part.clip, part.clip_sha256, where, tuple(faces), params.crop_px, person, limits)
+        yield Cutting(clips / part.clip, part.clip_sha256, where, tuple(faces), rules)
     assert waiting is None, "every face lies in a part"
 
 
-def _find_duplicates(cut: list[CutFace], known: Duplicates) -> Iterator[Row]:
+def _find_duplicates(cut: list[CutFace], taken_before: Duplicates) -> Iterator[Row]:
     """The records among a part's faces; one that is without flaw, but much like one before, has that as its reason."""
     for face in cut:
         if face.record is not None and face.small is not None:
-            reason = face.record["reason"] or known.find_duplicate(face.small)
+            reason = face.record["reason"] or taken_before.find_duplicate(face.small)
             yield face.record | {"reason": reason}
 
 

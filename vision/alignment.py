@@ -5,6 +5,8 @@ person's by the distance of their eyes. The model's *view* is the square in its 
 times the crop's.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,8 @@ _FIVE_CM = (
     (-2.456, -4.343, 4.284),
     (2.456, -4.343, 4.284),
 )
+
+_STABLE = np.array(list(STABLE_POINTS))
 
 Points = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -47,8 +51,7 @@ def align_view(landmarks: Points, kind: str, size_px: int, coverage_ratio: float
 def estimate_pose(landmarks: Points, kind: str) -> tuple[float, float, float]:
     """Yaw, pitch, roll in degrees: scaled orthographic fit of the canonical face (DeMenthon and Davis 1995, POS)."""
     points = _stable(landmarks, kind)
-    model = _canonical_cm(kind) * (1, -1, -1)  # y down and z away, as in pictures
-    affine, *_ = np.linalg.lstsq(model - model.mean(0), points - points.mean(0), rcond=None)
+    affine = _to_affine(kind) @ (points - points.mean(0))
     first, second = affine.T / np.linalg.norm(affine.T, axis=1, keepdims=True)
     u, _, vt = np.linalg.svd(np.stack([first, second, np.cross(first, second)]))
     rotation = u @ vt
@@ -87,10 +90,18 @@ def scale_of(matrix: Matrix) -> float:
     return float(np.hypot(matrix[0, 0], matrix[1, 0]))
 
 
+@cache
 def _canonical_cm(kind: str) -> NDArray[np.float64]:
     return np.array(list(STABLE_POINTS.values()) if kind == "mesh" else _FIVE_CM, np.float64)
 
 
+@cache
+def _to_affine(kind: str) -> NDArray[np.float64]:
+    """(3, N): brings centered points to the affine map that takes the canonical face closest to them."""
+    model = _canonical_cm(kind) * (1, -1, -1)  # y down and z away, as in pictures
+    return np.linalg.pinv(model - model.mean(0))
+
+
 def _stable(landmarks: Points, kind: str) -> NDArray[np.float64]:
-    chosen = landmarks[list(STABLE_POINTS)] if kind == "mesh" else landmarks
+    chosen = landmarks[_STABLE] if kind == "mesh" else landmarks
     return chosen[:, :2].astype(np.float64)

@@ -17,6 +17,7 @@ _SKIN_DEVIATIONS = 3.0  # from the skin's color up to which a texel is skin
 _MIN_FACES = 6  # that must show a texel; a share of the faces where there are few
 _CLOSED_TEXELS = 3  # what is narrower in the skin's map, at its border (the end of a brow), is face
 _OPENED_TEXELS = 9  # what is narrower of the face (a lit strand of hair beside the forehead) is none
+_BEYOND_TEXELS = 5  # the face goes on over the surface's border, so that it does not soften there
 _SOFT_TEXELS = 1.0
 
 
@@ -29,7 +30,8 @@ def find_extent(charts: Sequence[Chart]) -> Extent:
         votes += _find_skin(chart, core) & chart.is_seen
         n_seen += chart.is_seen
     is_known = n_seen >= min(_MIN_FACES, len(charts) / 2)
-    return _round_off(is_known & (2 * votes > n_seen))
+    is_there = np.any([chart.facing > -1 for chart in charts], axis=0)
+    return _round_off(is_known & (2 * votes > n_seen), is_there)
 
 
 def _find_core(shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -68,20 +70,21 @@ def _fit_across(lab: NDArray[np.float32], is_skin: NDArray[np.bool_]) -> NDArray
     return np.asarray(across @ line, np.float32)[None]
 
 
-def _round_off(is_face: NDArray[np.bool_]) -> Extent:
-    """The largest piece, with eyes and mouth, without what is narrow, with a soft border."""
-    closed = _morph(is_face.astype(np.uint8), cv2.MORPH_CLOSE, _CLOSED_TEXELS)
-    borders, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+def _round_off(is_face: NDArray[np.bool_], is_there: NDArray[np.bool_]) -> Extent:
+    """The largest piece, with eyes and mouth, without what is narrow, with a soft border but for the surface's own."""
+    closed = _morph(is_face, cv2.MORPH_CLOSE, _CLOSED_TEXELS)
+    borders, _ = cv2.findContours(closed.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros(is_face.shape, np.uint8)
     if borders:
         cv2.drawContours(filled, [max(borders, key=cv2.contourArea)], -1, 1, cv2.FILLED)
-    opened = _morph(filled, cv2.MORPH_OPEN, _OPENED_TEXELS)
-    extent: Extent = cv2.GaussianBlur(opened.astype(np.float32), (0, 0), _SOFT_TEXELS)
+    opened = (filled > 0) & _morph((filled > 0) | ~is_there, cv2.MORPH_OPEN, _OPENED_TEXELS)
+    carried_on = opened | (~is_there & _morph(opened, cv2.MORPH_DILATE, _BEYOND_TEXELS))
+    extent: Extent = cv2.GaussianBlur(carried_on.astype(np.float32), (0, 0), _SOFT_TEXELS)
     return extent
 
 
-def _morph(bits: NDArray[np.uint8], operation: int, texels: int) -> NDArray[np.uint8]:
-    """The grid opened or closed by a disk; beyond its edges it goes on as it ends there."""
+def _morph(bits: NDArray[np.bool_], operation: int, texels: int) -> NDArray[np.bool_]:
+    """The grid opened, closed or dilated by a disk; beyond its edges it goes on as it ends there."""
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (texels, texels))
-    morphed = cv2.morphologyEx(np.pad(bits, texels, mode="edge"), operation, disk)
-    return np.asarray(morphed[texels:-texels, texels:-texels], np.uint8)
+    morphed = cv2.morphologyEx(np.pad(bits.astype(np.uint8), texels, mode="edge"), operation, disk)
+    return np.asarray(morphed[texels:-texels, texels:-texels] > 0)

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.ahead import read_ahead
-from vision.alignment import transform
+from vision.alignment import Matrix, transform
 from vision.clip import Frame, Part
 from vision.covers import Sight, keep_lasting
 from vision.crops import crop_frame, encode_png, measure_sharpness
+from vision.face_rows import describe_face
 from vision.hashing import check_clip
 from vision.masks import draw_mask, face_outline
 from vision.person_face import FaceShape, PersonFace
@@ -24,7 +25,7 @@ _SHARED = [c.name for c in FACESET.columns if c.name in {d.name for d in TRACKS.
 
 @dataclass(frozen=True)
 class Located:
-    """A face of a frame: its row of TRACKS, as yet without its outline and covers, and its landmarks (N, 2 or 3).
+    """A face of a frame: of its row of TRACKS what tells frame and track, and its landmarks (N, 2 or 3), frame pixels.
 
     `is_taken`: the face set takes it.
     """
@@ -35,16 +36,24 @@ class Located:
 
 
 @dataclass(frozen=True)
+class Rules:
+    """What holds for all of a person's faces: their own proportions; `person`: None where no mesh is known."""
+
+    crop_px: int
+    proportions: Matrix
+    person: PersonFace | None
+    limits: Limits
+
+
+@dataclass(frozen=True)
 class Cutting:
-    """A part of a clip and all its faces, in order of frames; `person`: None where no mesh is known."""
+    """A part of a clip and all its faces, in order of frames."""
 
     clip: Path
     clip_sha256: str
     part: Part
     faces: tuple[Located, ...]
-    crop_px: int
-    person: PersonFace | None
-    limits: Limits
+    rules: Rules
 
     def __str__(self) -> str:
         return f"{self.clip}, {self.part}"
@@ -81,33 +90,39 @@ class _Seen:
 
 def cut_faces(cutting: Cutting) -> list[CutFace]:
     """All faces of a part, in order. Raises ClipError."""
+    faces = [_describe(face, cutting.rules) for face in cutting.faces]
+    if not any(face.row["is_used"] for face in faces):
+        return [_finish_face(_Seen(face, _NO_SHAPE), cutting.rules) for face in faces]
     of_frame: dict[int, list[Located]] = {}
-    for face in cutting.faces:
+    for face in faces:
         of_frame.setdefault(face.row["frame"], []).append(face)
-    if not any(face.row["is_used"] for face in cutting.faces):
-        return [_finish_face(_Seen(face, _NO_SHAPE), cutting) for face in cutting.faces]
     check_clip(cutting.clip, cutting.clip_sha256)
     seen = [
-        _see_face(frame, face, cutting)
+        _see_face(frame, face, cutting.rules)
         for frame in read_ahead(cutting.clip, cutting.part)
         for face in of_frame.get(frame.index, ())
     ]
-    return [_finish_face(one, cutting) for one in _keep_lasting(seen)]
+    return [_finish_face(one, cutting.rules) for one in _keep_lasting(seen)]
 
 
 _NO_SHAPE = FaceShape(np.empty((0, 2), np.float32))
 
 
-def _see_face(frame: Frame, face: Located, cutting: Cutting) -> _Seen:
+def _describe(face: Located, rules: Rules) -> Located:
+    own = rules.proportions if face.row["is_used"] else None
+    return replace(face, row=face.row | describe_face(face.landmarks, face.row["kind"], own, rules.crop_px))
+
+
+def _see_face(frame: Frame, face: Located, rules: Rules) -> _Seen:
     if not face.row["is_used"]:
         return _Seen(face, _NO_SHAPE)
     shape, sight, kind = _NO_SHAPE, None, face.row["kind"]
-    if cutting.person is not None and kind == "mesh":
-        shape, sight = cutting.person.see(frame, face.landmarks)
+    if rules.person is not None and kind == "mesh":
+        shape, sight = rules.person.see(frame, face.landmarks)
     if not len(shape.outline):
-        outline = face_outline(face.landmarks, kind, matrix(face.row["frame_to_crop"]), cutting.crop_px)
+        outline = face_outline(face.landmarks, kind, matrix(face.row["frame_to_crop"]), rules.crop_px)
         shape = replace(shape, outline=outline)
-    return _Seen(face, shape, sight, _cut(frame, face, shape, cutting.crop_px) if face.is_taken else None)
+    return _Seen(face, shape, sight, _cut(frame, face, shape, rules.crop_px) if face.is_taken else None)
 
 
 def _cut(frame: Frame, face: Located, shape: FaceShape, crop_px: int) -> _Crop:
@@ -134,10 +149,10 @@ def _keep_lasting(seen: list[_Seen]) -> list[_Seen]:
     return lasting
 
 
-def _finish_face(seen: _Seen, cutting: Cutting) -> CutFace:
+def _finish_face(seen: _Seen, rules: Rules) -> CutFace:
     shape = seen.shape
-    if cutting.person is not None and seen.sight is not None:
-        shape = cutting.person.add_sight(shape, seen.face.landmarks, seen.sight)
+    if rules.person is not None and seen.sight is not None:
+        shape = rules.person.add_sight(shape, seen.face.landmarks, seen.sight)
     row = seen.face.row | {
         "outline": shape.outline.ravel(),
         "covers": [cover.ravel() for cover in shape.covers],
@@ -145,7 +160,7 @@ def _finish_face(seen: _Seen, cutting: Cutting) -> CutFace:
     }
     if seen.crop is None:
         return CutFace(row)
-    return CutFace(row, _make_record(row, shape, seen.crop, cutting.limits), seen.crop.small)
+    return CutFace(row, _make_record(row, shape, seen.crop, rules.limits), seen.crop.small)
 
 
 def _make_record(row: Row, shape: FaceShape, crop: _Crop, limits: Limits) -> Row:

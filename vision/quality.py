@@ -1,6 +1,5 @@
 """Why training should not use a face of a face set: cut off, covered, ill fitting, blurred, or there already."""
 
-from collections import deque
 from dataclasses import dataclass
 
 import cv2
@@ -63,13 +62,15 @@ class Duplicates:
 
     def __init__(self, min_levels: float) -> None:
         self._min_levels = min_levels
-        self._taken: deque[Small] = deque(maxlen=REMEMBERED)
+        self._taken = np.empty((REMEMBERED, _SMALL_PX, _SMALL_PX), np.float32)
+        self._n_taken = 0
 
     def find_duplicate(self, small: Small) -> str:
         """The reason against a face; empty: it is taken."""
-        if self._taken:
-            difference = float(np.abs(np.stack(self._taken) - small).mean(axis=(1, 2)).min())
+        if self._n_taken:
+            difference = float(np.abs(self._taken[: self._n_taken] - small).mean(axis=(1, 2)).min())
             if difference < self._min_levels:
                 return f"duplicate (differs by {difference:.2f} grey levels)"
-        self._taken.append(small)
+        self._taken[self._n_taken % REMEMBERED] = small
+        self._n_taken += 1
         return ""
