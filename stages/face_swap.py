@@ -16,10 +16,11 @@ from models.tensors import to_pictures, to_tensor
 from models.threads import one_thread
 from stages.params import Blend, Convert
 from trust.publish import Marking, PublishedPart, publish_part
+from vision.ahead import read_ahead
 from vision.alignment import Matrix, Points
 from vision.blend import Blending, Face, paste_face
 from vision.clip import Frame, Part
-from vision.clip_read import probe_clip, read_frames
+from vision.clip_read import probe_clip
 from vision.crops import crop_frame
 from vision.expression import Expressions
 from vision.hashing import check_clip, check_copy
@@ -95,7 +96,7 @@ def swap_faces(swapping: Swapping) -> SwappedPart:
     checkpoint = load_same_checkpoint(swapping.checkpoint, swapping.checkpoint_sha256)
     rows: list[Row] = []
     with one_thread():
-        placed = _pair_frames(read_frames(swapping.clip, swapping.part), swapping.places)
+        placed = _pair_frames(read_ahead(swapping.clip, swapping.part), swapping.places)
         frames = _swap_frames(placed, checkpoint, swapping.blend, swapping.params.batch_frames)
         form, params = probe_clip(swapping.clip), swapping.params
         published = publish_part(_note(frames, rows), form, swapping.marking, swapping.first_pts, params.crf)

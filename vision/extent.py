@@ -50,9 +50,13 @@ def _find_skin(chart: Chart, core: NDArray[np.bool_]) -> NDArray[np.bool_]:
     A light from the side leaves the far cheek darker and of another hue: a first skin, near to one color, tells how.
     """
     lab = cv2.cvtColor(chart.colors.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    inner = core & chart.is_seen if (core & chart.is_seen).any() else core
+    inner = core & chart.is_seen
+    if not inner.any():
+        return inner
     first = _is_near(lab - np.median(lab[inner], axis=0), inner)
-    return _is_near(lab - _fit_across(lab, first & chart.is_seen), inner & first)
+    if not (first & inner).any():
+        return first
+    return _is_near(lab - _fit_across(lab, first & chart.is_seen), first & inner)
 
 
 def _is_near(rest: NDArray[np.float32], inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
