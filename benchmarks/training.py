@@ -1,7 +1,7 @@
 """What training reaches in one minute and in ten, beside the mean face; and its speed beside the classic net in Keras.
 
     python -m benchmarks.training PERSON_A.mp4 PERSON_B.mp4 FOLDER [--minutes 1 10] [--set batch=16 ...] [--rounds N]
-                                  [--no-keras]
+                                  [--beside [keras] [original]]
 
 needs the dependency groups `test` and `tensorflow` (for Keras 3, which runs on torch here). FOLDER keeps the face sets
 from run to run: each person's first 600 frames, the last tenth held out, 64 px. Speed is counted over the whole step:
@@ -46,6 +46,7 @@ SIZE_PX = 64
 CLASSIC_BATCH = 16
 FEW, MORE = 4, 24  # steps of the classic net; a net that is k times as fast is given k times as many
 NEVER = 1_000_000
+CLASSICS = ("keras", "original")
 CLASSIC = {"arch": "original", "size": "base"}
 
 
@@ -154,6 +155,13 @@ def scale_phases(params: Train, n_steps: int) -> Train:
     return params.model_copy(update={"phases": phases, **rare})
 
 
+def leave_mask_out(params: Train) -> Train:
+    """The same without a loss of the mask, which the classic net does not make."""
+    losses = [phase.losses.model_copy(update={"mask": 0.0}) for phase in params.phases]
+    phases = [phase.model_copy(update={"losses": own}) for phase, own in zip(params.phases, losses, strict=True)]
+    return params.model_copy(update={"phases": phases})
+
+
 def measure_speeds(timed: dict[str, tuple[Callable[[int], float], int, int]], rounds: int) -> dict[str, float]:
     """Faces a second by name, medians of rounds in turns.
 
@@ -254,20 +262,19 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, nargs="*", default=[1.0, 10.0])
     parser.add_argument("--set", dest="settings", action="append", default=[], metavar="KEY=VALUE", help="of train")
     parser.add_argument("--rounds", type=int, default=3, help="of the speeds")
-    parser.add_argument("--no-keras", action="store_true")
+    parser.add_argument("--beside", nargs="*", default=CLASSICS, choices=CLASSICS, help="classic nets timed as well")
     arguments = parser.parse_args()
     params = read_params()
     roles: dict[Role, Path] = {"source": arguments.person_b, "target": arguments.person_a}
     sets = {role: make_set(clip, arguments.folder / clip.stem, params) for role, clip in roles.items()}
     runs = Runs(sets, params, arguments.folder)
     ours = read_train(params, arguments.settings)
-    classic = ours.model_copy(update={"batch": CLASSIC_BATCH, **CLASSIC})
+    classic = leave_mask_out(ours).model_copy(update={"batch": CLASSIC_BATCH, **CLASSIC})
     n_ours = 2 * ours.batch
-    timed = {
-        "original": (lambda n: runs.time(classic, n), 1, 2 * CLASSIC_BATCH),
-        f"{ours.arch}, batch {ours.batch}": (lambda n: runs.time(ours, n), max(1, 300 // n_ours), n_ours),
-    }
-    if not arguments.no_keras:
+    timed = {f"{ours.arch}, batch {ours.batch}": (lambda n: runs.time(ours, n), max(1, 300 // n_ours), n_ours)}
+    if "original" in arguments.beside:
+        timed = {"original": (lambda n: runs.time(classic, n), 1, 2 * CLASSIC_BATCH), **timed}
+    if "keras" in arguments.beside:
         timed = {"original in Keras 3 on torch": (time_keras(sets), 1, 2 * CLASSIC_BATCH), **timed}
     speeds = measure_speeds(timed, arguments.rounds)
     print_speeds(speeds)
