@@ -5,8 +5,8 @@
 needs the dependency group `dask`. A scheduler and workers of one core each (their libraries take one thread) run on
 this machine; stages run with one worker, with two, and with two of which one is killed half-way. The clips are taken
 as one identity's; the tables and the face set must have the same bytes each time. A part has 200 frames at least, so
-short clips leave a worker idle at the end; the client, which plans and writes, and the scheduler take their share of the
-cores as well.
+short clips leave a worker idle at the end; the client, which plans and writes, and the scheduler take their share of
+the cores as well.
 
 Two clips of one person, 1,337 and 765 frames of 400x300, on 2 cores of an AMD EPYC without AVX-512, 2026-11-29:
 

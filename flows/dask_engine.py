@@ -33,9 +33,13 @@ def _fingerprint() -> str:
     """One hash of this checkout's code and of the installed versions, as they are when this module is imported."""
     modules = (file for top in ("vision", "models", "trust", "stages") for file in sorted((ROOT / top).rglob("*.py")))
     files = [ROOT / "disk.py", ROOT / "errors.py", *modules]
-    versions = sorted({found.name for folder in sys.path for found in Path(folder).glob("*.dist-info")})
     texts = [str(file.relative_to(ROOT)).encode() + file.read_bytes() for file in files]
-    return hashlib.sha256(b"\0".join([*texts, *(version.encode() for version in versions)])).hexdigest()
+    return hashlib.sha256(b"\0".join([*texts, *(name.encode() for name in list_installed())])).hexdigest()
+
+
+def list_installed() -> list[str]:
+    """What is installed, each with its version, by the folders that pip leaves: their metadata takes a second."""
+    return sorted({found.name for folder in sys.path for found in Path(folder).glob("*.*-info")})
 
 
 CODE = _fingerprint()

@@ -77,7 +77,7 @@ def align(
     person = _learn_person(detections, own, portraits, params)
     taken = own.merge(sampled.loc[in_faceset, ["clip", "frame"]], on=["clip", "frame"])
     located = _locate_faces(clips, detections, faces, sampled, verdicts, is_smoothed=params.smooth)
-    rules = _set_rules(_fit_own(detections, taken, params.crop_px), person, params)
+    rules = _make_rules(_fit_own(detections, taken, params.crop_px), person, params)
     with TableWriter(tracks, TRACKS) as writer, whole_folder(faceset) as folder:
         crops, taken_before = FacesetWriter(folder), Duplicates(params.duplicate_levels)
         for cut in spread(cut_faces, plan_crops(clips, known_parts, located, rules)):
@@ -149,7 +149,7 @@ def _list_own(faces: pd.DataFrame, faceset: set[str], verdicts: Verdicts) -> pd.
     """The person's faces in the face set's clips: a clip outside of it changes nothing that is learnt."""
     of_set = faces[faces["clip"].isin(faceset)]
     is_used = [verdicts[key].is_used for key in zip(of_set["clip"], of_set["track"], strict=True)]
-    return of_set[is_used]
+    return of_set[np.array(is_used, bool)]
 
 
 def _fit_own(detections: Path, own: pd.DataFrame, crop_px: int) -> Matrix:
@@ -158,7 +158,7 @@ def _fit_own(detections: Path, own: pd.DataFrame, crop_px: int) -> Matrix:
     return fit_proportions(((face.landmarks, face.kind) for _, face in _read_faces(detections, some)), crop_px)
 
 
-def _set_rules(proportions: Matrix, person: PersonFace | None, params: Align) -> Rules:
+def _make_rules(proportions: Matrix, person: PersonFace | None, params: Align) -> Rules:
     return Rules(params.crop_px, proportions, person, Limits(**params.limits.model_dump()))
 
 

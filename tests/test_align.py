@@ -192,3 +192,20 @@ def test_where_nobody_is_left_the_reasons_are_named_and_nothing_is_written(tmp_p
         run(tmp_path, (f"{sha},0,12,{x},{y},ignore",))
     assert not (tmp_path / "faceset").exists()
     assert not (tmp_path / "tracks.parquet").exists()
+
+
+def test_where_no_frame_is_for_the_face_set_it_is_told(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON])
+    frames = read_table(tmp_path / "frames.parquet", FRAMES).assign(reason="blurred")
+    write_table(frames, tmp_path / "frames.parquet", FRAMES)
+    with pytest.raises(FaceError, match="no face for the face set in 12 detections"):
+        align_clip(tmp_path)
+    assert not (tmp_path / "faceset").exists()
+
+
+def test_proportions_come_from_some_of_many_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON])
+    monkeypatch.setattr("stages.align.FITTED_FACES", 2)
+    _, faces = run(tmp_path)
+    assert len(faces) == 6
+    _check_crops(faces)

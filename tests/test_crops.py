@@ -66,9 +66,8 @@ def test_a_crop_that_shrinks_a_lot_lies_where_the_whole_picture_s_does(
     turn[:, 2] += 16 - np.array(center)
     found = crop_frame(frame, turn, 32).astype(int)
     wanted = crop_picture(planes_to_rgb(frame.planes, layout), turn, 32).astype(int)
-    inside = (
-        cv2.warpAffine(np.ones(smooth.shape[:2]), turn, (32, 32)) > 0
-    )  # beyond, what the border's filter saw counts
+    # Beyond the picture, what the border's filter saw counts.
+    inside = cv2.warpAffine(np.ones(smooth.shape[:2]), turn, (32, 32)) > 0
     inside = cv2.erode(inside.astype(np.uint8), np.ones((5, 5)), borderValue=0) > 0
     assert inside.sum() > 100
     assert np.abs(found - wanted)[inside].mean() < 0.04 * wanted.std()

@@ -49,5 +49,18 @@ def test_a_face_much_like_any_one_before_is_a_duplicate(rng: np.random.Generator
     assert [known.find_duplicate(shrink_face(crop)) for crop in crops] == ["", "", ""]
     assert known.find_duplicate(shrink_face(crops[1])) == "duplicate (differs by 0.00 grey levels)"
     assert known.find_duplicate(shrink_face(near)).startswith("duplicate")
+
+
+def test_only_the_last_faces_taken_are_remembered(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vision.quality.REMEMBERED", 2)
+    first, second, third = (shrink_face(rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)) for _ in range(3))
+    known = Duplicates(0.1)
+    assert [known.find_duplicate(small) for small in (first, second, third, first)] == [""] * 4
+    assert known.find_duplicate(third).startswith("duplicate")
+    assert known.find_duplicate(second) == ""
+
+
+def test_without_a_least_difference_nothing_is_a_duplicate(rng: np.random.Generator) -> None:
+    crops = [rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)]
     off = Duplicates(0)
     assert [off.find_duplicate(shrink_face(crops[0])) for _ in range(2)] == ["", ""]

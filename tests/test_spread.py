@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 
 import vision.parts
 from errors import ClipError, FlowError, ParamsError, WorkerError
+from flows.dask_engine import list_installed
 from models.autoencoder import build_autoencoder
 from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from models.roles import ROLES
@@ -151,6 +153,12 @@ def test_a_scheduler_that_goes_in_the_middle_is_said_in_one_line(
         scheduler.kill()
         with pytest.raises(FlowError, match=f"the Dask scheduler at {address} has gone"):
             list(results)
+
+
+def test_a_worker_s_libraries_are_compared_by_their_versions() -> None:
+    installed = list_installed()
+    for name in ("numpy", "torch", "opencv_python_headless"):
+        assert f"{name}-{version(name)}.dist-info" in installed
 
 
 @pytest.mark.heavy

@@ -23,13 +23,13 @@ _SOFT_TEXELS = 1.0
 
 def find_extent(charts: Sequence[Chart]) -> Extent:
     """The extent of the face that the charts, of one person and surface, show."""
-    votes = np.zeros(charts[0].facing.shape)
-    n_seen = np.zeros(charts[0].facing.shape)
-    core = _find_core(votes.shape)
-    for chart in charts:
-        votes += _find_skin(chart, core) & chart.is_seen
+    core = _find_core(charts[0].facing.shape)
+    telling = [chart for chart in charts if (core & chart.is_seen).any()]
+    votes, n_seen = np.zeros(core.shape), np.zeros(core.shape)
+    for chart in telling:
+        votes += _find_skin(chart, core & chart.is_seen) & chart.is_seen
         n_seen += chart.is_seen
-    is_known = n_seen >= min(_MIN_FACES, len(charts) / 2)
+    is_known = n_seen >= min(_MIN_FACES, len(telling) / 2)
     is_there = np.any([chart.facing > -1 for chart in charts], axis=0)
     return _round_off(is_known & (2 * votes > n_seen), is_there)
 
@@ -44,15 +44,12 @@ def _find_core(shape: tuple[int, ...]) -> NDArray[np.bool_]:
     return core
 
 
-def _find_skin(chart: Chart, core: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Where the color is that of the core's most, as it changes across the face: (H, W).
+def _find_skin(chart: Chart, inner: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Where the color is that of most inside, as it changes across the face: (H, W).
 
     A light from the side leaves the far cheek darker and of another hue: a first skin, near to one color, tells how.
     """
     lab = cv2.cvtColor(chart.colors.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    inner = core & chart.is_seen
-    if not inner.any():
-        return inner
     first = _is_near(lab - np.median(lab[inner], axis=0), inner)
     if not (first & inner).any():
         return first

@@ -12,7 +12,7 @@ from vision.alignment import Matrix, transform
 from vision.clip import Frame, Part
 from vision.covers import Sight, keep_lasting
 from vision.crops import crop_frame, encode_png, measure_sharpness
-from vision.face_rows import describe_face
+from vision.face_rows import fill_row
 from vision.hashing import check_clip
 from vision.masks import draw_mask, face_outline
 from vision.person_face import FaceShape, PersonFace
@@ -25,7 +25,8 @@ _SHARED = [c.name for c in FACESET.columns if c.name in {d.name for d in TRACKS.
 
 @dataclass(frozen=True)
 class Located:
-    """A face of a frame: of its row of TRACKS what tells frame and track, and its landmarks (N, 2 or 3), frame pixels.
+    """A face of a frame: its landmarks (N, 2 or 3), frame pixels, and its row of TRACKS, as yet without what follows
+    from them and from the picture.
 
     `is_taken`: the face set takes it.
     """
@@ -37,7 +38,7 @@ class Located:
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for all of a person's faces: their own proportions; `person`: None where no mesh is known."""
+    """What every face is cut by: the person's proportions and face (None where no mesh is known), and limits."""
 
     crop_px: int
     proportions: Matrix
@@ -90,7 +91,7 @@ class _Seen:
 
 def cut_faces(cutting: Cutting) -> list[CutFace]:
     """All faces of a part, in order. Raises ClipError."""
-    faces = [_describe(face, cutting.rules) for face in cutting.faces]
+    faces = [_fill_row(face, cutting.rules) for face in cutting.faces]
     if not any(face.row["is_used"] for face in faces):
         return [_finish_face(_Seen(face, _NO_SHAPE), cutting.rules) for face in faces]
     of_frame: dict[int, list[Located]] = {}
@@ -108,9 +109,10 @@ def cut_faces(cutting: Cutting) -> list[CutFace]:
 _NO_SHAPE = FaceShape(np.empty((0, 2), np.float32))
 
 
-def _describe(face: Located, rules: Rules) -> Located:
+def _fill_row(face: Located, rules: Rules) -> Located:
+    """The face with the columns of its row that follow from its landmarks."""
     own = rules.proportions if face.row["is_used"] else None
-    return replace(face, row=face.row | describe_face(face.landmarks, face.row["kind"], own, rules.crop_px))
+    return replace(face, row=face.row | fill_row(face.landmarks, face.row["kind"], own, rules.crop_px))
 
 
 def _see_face(frame: Frame, face: Located, rules: Rules) -> _Seen:

@@ -17,8 +17,8 @@ _NOTHING_KEPT: Mapping[str, Any] = {
 }
 
 
-def describe_face(landmarks: Points, kind: str, proportions: Matrix | None, crop_px: int) -> dict[str, Any]:
-    """Box, landmarks, alignment, pose and expression of a face, by column; `landmarks` (N, 2 or 3) in frame pixels.
+def fill_row(landmarks: Points, kind: str, proportions: Matrix | None, crop_px: int) -> dict[str, Any]:
+    """Box, landmarks, alignment, pose, expression: columns of TRACKS. `landmarks`: (N, 2 or 3), frame pixels.
 
     `proportions`: the person's, applied after the alignment; None where the face is another's: only its box is told.
     """
