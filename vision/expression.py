@@ -52,7 +52,8 @@ class Habit:
 
     def adopt(self, expressions: Expressions, other: Self) -> Expressions:
         """Another person's expressions as this one would show them: eyes as far open in relation to their usual
-        opening, the mouth as much wider than usual; not much beyond what this person has shown."""
+        opening, the mouth as much wider and the brows as much higher than usual; not much beyond what this person has
+        shown."""
         adopted = expressions.copy()
         for column in _RATIOS:
             adopted[:, column] *= self.neutral[column] / max(other.neutral[column], 1e-6)
