@@ -61,6 +61,8 @@ FIGURES = {
     "sharp": "sharpness_ratio",
     "mouth": "mouth_corr",
     "eyes": "eye_corr",
+    "gaze": "gaze_corr",
+    "brows": "brow_corr",
     "flicker": "flicker_ratio",
 }
 

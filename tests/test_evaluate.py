@@ -24,7 +24,16 @@ from vision.clip_read import probe_clip, read_frames
 from vision.crops import Picture, decode_png, encode_png
 from vision.hashing import hash_file
 from vision.masks import face_outline
-from vision.mesh_regions import LEFT_EYE, LOWER_INNER_LIP, MOUTH_CORNERS, RIGHT_EYE, UPPER_INNER_LIP
+from vision.mesh_regions import (
+    LEFT_EYE,
+    LEFT_IRIS,
+    LOWER_INNER_LIP,
+    MOUTH_CORNERS,
+    REGIONS,
+    RIGHT_EYE,
+    RIGHT_IRIS,
+    UPPER_INNER_LIP,
+)
 from vision.tables import CONVERSIONS, PARTS, TRACKS, TRUTH, make_table, write_table
 from vision.video_encode import SegmentEncoder
 from vision.video_write import VideoWriter, footage_format
@@ -109,9 +118,12 @@ def _mesh_of(mouth: float, eye: float) -> Points:
     mesh = np.zeros((478, 3), np.float32)
     mesh[MOUTH_CORNERS[1], 0] = 1
     mesh[list(LOWER_INNER_LIP), 1] = mouth
-    for outer, _, _, lower in (LEFT_EYE, RIGHT_EYE):
-        mesh[outer, 0] = 1
+    for side, (outer, _, _, lower), iris in ((-1, LEFT_EYE, LEFT_IRIS), (1, RIGHT_EYE, RIGHT_IRIS)):
+        mesh[outer, 0] = side
+        mesh[iris, 0] = side / 2 + 0.3 * mouth
         mesh[list(lower), 1] = eye
+    for brow in REGIONS["brows"]:
+        mesh[list(brow), 1] = -0.3 - mouth
     assert UPPER_INNER_LIP
     return mesh
 
@@ -340,6 +352,7 @@ def test_a_swap_equal_to_the_truth_is_perfect_and_says_so(case: Case) -> None:
     found = case.run()
     assert (found["swap_psnr_db"], found["swap_ssim"], found["sharpness_ratio"]) == (None, 1, 1)
     assert found["mouth_corr"] == found["eye_corr"] == pytest.approx(1)
+    assert found["gaze_corr"] == found["brow_corr"] == pytest.approx(1)
     reasons = json.loads(case.metrics.read_text())["reasons"]
     assert reasons == {"swap_psnr_db": "the pictures are equal"}
 
@@ -384,6 +397,8 @@ def test_without_truth_only_what_needs_none_is_told(case: Case) -> None:
         "n_swapped",
         "mouth_corr_to_target",
         "eye_corr_to_target",
+        "gaze_corr_to_target",
+        "brow_corr_to_target",
         "flicker_ratio",
         *HELD_OUT,
     }

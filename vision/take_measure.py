@@ -19,7 +19,7 @@ from vision.likeness import FramePsnr
 from vision.lockstep import read_lockstep
 from vision.mean_face import MeanFace, read_mean_face
 from vision.mesh import share_mesh
-from vision.openings import FitsMesh, Opening, measure_opening
+from vision.movement import PARTS, FitsMesh, Movement, measure_movement
 from vision.tables import TRUTH as TRUTH_TABLE
 from vision.tables import read_batches, read_table
 from vision.take_faces import TakeFace
@@ -110,15 +110,18 @@ class _Measurer:
         """Take the next frame's pictures by name; `mask` is where target and truth both show the face, None without."""
         face = self._measuring.faces.get(frame)
         psnr = FramePsnr() if mask is None else self._compare(pictures, face, mask)
-        openings = {name: self._measure_opening(picture, face) for name, picture in pictures.items()}
+        movements = {name: self._measure_movement(picture, face) for name, picture in pictures.items()}
         self._tally.rows.append(
             {
                 "frame": frame,
                 "psnr": psnr.swap,
                 "unswapped_psnr": psnr.unswapped,
                 "floor_psnr": psnr.floor,
-                **{f"mouth_{name}": openings.get(name, Opening()).mouth for name in (TARGET, TRUTH, SWAP)},
-                **{f"eye_{name}": openings.get(name, Opening()).eye for name in (TARGET, TRUTH, SWAP)},
+                **{
+                    f"{part}_{name}": getattr(movements.get(name, Movement()), part)
+                    for part in PARTS
+                    for name in (TARGET, TRUTH, SWAP)
+                },
             }
         )
         if face is not None:
@@ -132,10 +135,10 @@ class _Measurer:
         pasted = target if face is None else self._mean_face.paste(target, face.frame_to_crop, mask)
         return self._tally.likeness.add(swap, target, pasted, truth, mask, face.regions if face else {})
 
-    def _measure_opening(self, picture: Picture, face: TakeFace | None) -> Opening:
+    def _measure_movement(self, picture: Picture, face: TakeFace | None) -> Movement:
         if face is None or self._mesh is None:
-            return Opening()
-        return measure_opening(picture, face, self._mesh)
+            return Movement()
+        return measure_movement(picture, face, self._mesh)
 
     def _cut_face(self, picture: Picture, face: TakeFace, coverage_ratio: float, size_px: int) -> Picture:
         to_view = view_matrix(self._mean_face.crop_px, coverage_ratio, size_px)

@@ -10,6 +10,7 @@ import pandas as pd
 from vision.contact_sheet import SheetRow
 from vision.likeness import Likeness
 from vision.metrics import Pool, correlation
+from vision.movement import PARTS
 
 TARGET, SWAP, TRUTH = "target", "swap", "truth"
 
@@ -42,7 +43,7 @@ class Tally:
         self.sheet.extend(later.sheet)
 
     def table(self) -> pd.DataFrame:
-        """A row a frame: PSNR against the truth in dB, and the openings of mouth and eyes; NaN where unknown."""
+        """A row a frame: PSNR against the truth in dB, and what mouth, eyes and brows do; NaN where unknown."""
         return pd.DataFrame(self.rows)
 
     def figures(self) -> dict[str, float]:
@@ -51,7 +52,7 @@ class Tally:
         found = self.likeness.figures() if self.has_truth else {}
         references = {TRUTH: "", TARGET: "_to_target"} if self.has_truth else {TARGET: "_to_target"}
         for reference, ending in references.items():
-            for part in ("mouth", "eye"):
+            for part in PARTS:
                 curves = (table[f"{part}_{name}"].to_numpy(np.float64) for name in (SWAP, reference))
                 found[f"{part}_corr{ending}"] = correlation(*curves)
         calm = self.trembling[TARGET].mean
