@@ -54,7 +54,7 @@ class Autoencoder(nn.Module):
         return cast(Tensor, self.decoder(read, role))
 
     def restore(self, faces: Tensor, expressions: Expressions, role: Role) -> Tensor:
-        """Faces of the role's own identity, with these expressions (N, 8), restored."""
+        """Faces of the role's own identity, with these expressions (N, 6), restored."""
         return self.decode(self.encoder(faces), self.coder(role).describe(self._limit(expressions, role)), role)
 
     def swap(self, faces: Tensor, expressions: Expressions, role: Role, carry_ratio: float) -> Tensor:

@@ -24,16 +24,8 @@ from vision.clip_read import probe_clip, read_frames
 from vision.crops import Picture, decode_png, encode_png
 from vision.hashing import hash_file
 from vision.masks import face_outline
-from vision.mesh_regions import (
-    LEFT_EYE,
-    LEFT_IRIS,
-    LOWER_INNER_LIP,
-    MOUTH_CORNERS,
-    REGIONS,
-    RIGHT_EYE,
-    RIGHT_IRIS,
-    UPPER_INNER_LIP,
-)
+from vision.mesh_regions import LEFT_EYE, LOWER_INNER_LIP, MOUTH_CORNERS, REGIONS, RIGHT_EYE, UPPER_INNER_LIP
+from vision.movement import LEFT_IRIS, RIGHT_IRIS
 from vision.tables import CONVERSIONS, PARTS, TRACKS, TRUTH, make_table, write_table
 from vision.video_encode import SegmentEncoder
 from vision.video_write import VideoWriter, footage_format
@@ -258,8 +250,6 @@ def _track_row(frame: int) -> dict[str, object]:
         "mouth_open": _mouth(frame) / 255,
         **dict.fromkeys(("eye_open", "left_eye_open", "right_eye_open"), _eye(frame) / 255),
         "mouth_width": 0.6,
-        "gaze": 0.0,
-        "brow_height": 0.3,
         "outline": face_outline(_landmarks(frame), "five", to_crop, CROP_PX).ravel(),
         "covers": [],
         "covered_ratio": 0.0,

@@ -9,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 
 from models.face_search import Search, Stretch, find_faces
-from performers.script import write_script
 from performers.truth import SOURCE_TRUTH
 from tests.footage import REAL, needs_footage
 from vision.alignment import Points
@@ -19,7 +18,6 @@ from vision.clip_read import read_frames
 from vision.covers import Sight, keep_lasting
 from vision.crops import decode_png
 from vision.evenly import pick_evenly
-from vision.expression import measure_expression
 from vision.hashing import hash_file
 from vision.masks import draw_mask
 from vision.outline import trace_face
@@ -117,14 +115,6 @@ def test_the_forehead_reaches_as_far_as_params_say(ada: Clip) -> None:
     px_per_cm = np.ptp(mesh[:468, 1]) / 17.7
     assert abs(tops[0]) < 0.5 * px_per_cm
     assert tops[0] + 0.5 * px_per_cm < tops[1] < tops[2] - 0.5 * px_per_cm
-
-
-@pytest.mark.parametrize(("curve", "name", "least"), [("gaze_x", "gaze", 0.8), ("brow", "brow_height", 0.65)])
-def test_gaze_and_brows_are_measured_as_they_were_played(ada: Clip, curve: str, name: str, least: float) -> None:
-    moments = [one for one in write_script("ada") if one.eye_open > 0.5 and one.frame in ada.meshes]
-    played = [getattr(one, curve) for one in moments]
-    measured = [measure_expression(ada.meshes[one.frame], "mesh", one.yaw)[name] for one in moments]
-    assert np.corrcoef(played, measured)[0, 1] > least
 
 
 def test_texels_move_with_the_face_and_face_the_camera_as_it_does(ada: Clip) -> None:

@@ -1,8 +1,9 @@
 """Expression in numbers: what a face does, apart from whose it is, and how one person's measures become another's.
 
-An expression is a row of EXPRESSION's columns: the head's turn in degrees, openings, widths and heights as ratios. How
-far the gaze is lowered is left out on purpose: in a talking person it goes along with the lids (correlation -0.92 on
-real footage), and a model of one person's lids that leans on it fails where the other looks down with open eyes.
+An expression is a row of EXPRESSION's columns: the head's turn in degrees, openings and widths as ratios. Brows and
+gaze are left out on purpose: in a talking person they go along with the lids (gaze down and closed eyes: correlation
+-0.92 on real footage), and a model of one person's lids that leans on them fails where the other raises brows with
+open eyes.
 """
 
 from dataclasses import dataclass
@@ -11,31 +12,21 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.mesh_regions import brow_height, eyes_open, gazes, mouth_open, mouth_width
+from vision.mesh_regions import eyes_open, mouth_open, mouth_width
 
-EXPRESSION = (
-    "yaw",
-    "pitch",
-    "left_eye_open",
-    "right_eye_open",
-    "mouth_open",
-    "mouth_width",
-    "gaze",
-    "brow_height",
-)
-_MEASURED = ("mouth_open", "eye_open", "left_eye_open", "right_eye_open", "mouth_width", "gaze", "brow_height")
+EXPRESSION = ("yaw", "pitch", "left_eye_open", "right_eye_open", "mouth_open", "mouth_width")
 _RATIOS = (2, 3)  # columns that scale with the person: a narrow eye and a wide one close alike
-_SHIFTS = (5, 7)  # columns that differ by the person's own constant
+_SHIFTS = (5,)  # columns that differ by the person's own constant
 _FAR_EYE_DEGREES = (20.0, 35.0)  # yaw up to which the far eye counts in full, and from which on not at all
 _QUANTILES = (0.005, 0.995)  # of a person's measures: their range
 _BEYOND = 0.15  # how far past it an expression may lead, as a share of it
 
-Expressions = NDArray[np.float32]  # (N, 8), NaN where unknown
+Expressions = NDArray[np.float32]  # (N, 6), NaN where unknown
 
 
 @dataclass(frozen=True)
 class Habit:
-    """How a person's expressions lie: (8,) each, the median, the low and the high end."""
+    """How a person's expressions lie: (6,) each, the median, the low and the high end."""
 
     neutral: Expressions
     low: Expressions
@@ -52,8 +43,7 @@ class Habit:
 
     def adopt(self, expressions: Expressions, other: Self) -> Expressions:
         """Another person's expressions as this one would show them: eyes as far open in relation to their usual
-        opening, the mouth as much wider and the brows as much higher than usual; not much beyond what this person has
-        shown."""
+        opening, the mouth as much wider than usual; not much beyond what this person has shown."""
         adopted = expressions.copy()
         for column in _RATIOS:
             adopted[:, column] *= self.neutral[column] / max(other.neutral[column], 1e-6)
@@ -65,8 +55,8 @@ class Habit:
 
 
 def mirror_expressions(expressions: Expressions) -> Expressions:
-    """The expressions of the mirrored faces: turned and looking the other way, the eyes exchanged."""
-    mirrored: Expressions = expressions[:, [0, 1, 3, 2, 4, 5, 6, 7]] * np.array([-1, 1, 1, 1, 1, 1, -1, 1], np.float32)
+    """The expressions of the mirrored faces: turned the other way, the eyes exchanged."""
+    mirrored: Expressions = expressions[:, [0, 1, 3, 2, 4, 5]] * np.array([-1, 1, 1, 1, 1, 1], np.float32)
     return mirrored
 
 
@@ -77,12 +67,12 @@ def is_known(expressions: Expressions) -> NDArray[np.bool_]:
 
 
 def measure_expression(landmarks: NDArray[np.float32], kind: str, yaw: float) -> dict[str, float]:
-    """The openings, widths and heights that the tables hold, by column; NaN for `five`. `landmarks`: mesh (478, 3).
+    """The openings and widths that the tables hold, by column; NaN for `five`. `landmarks`: mesh (478, 3) pixels.
 
-    Of a head turned by `yaw` degrees the far eye is hardly seen: the near one stands in for it.
+    Of a head turned by `yaw` degrees the far eye is hardly seen: the near one's opening stands in for it.
     """
     if kind != "mesh":
-        return dict.fromkeys(_MEASURED, np.nan)
+        return dict.fromkeys(("mouth_open", "eye_open", "left_eye_open", "right_eye_open", "mouth_width"), np.nan)
     left, right = _trust_near(*eyes_open(landmarks), yaw)
     return {
         "mouth_open": mouth_open(landmarks),
@@ -90,13 +80,11 @@ def measure_expression(landmarks: NDArray[np.float32], kind: str, yaw: float) ->
         "left_eye_open": left,
         "right_eye_open": right,
         "mouth_width": mouth_width(landmarks),
-        "gaze": sum(_trust_near(*gazes(landmarks), yaw)) / 2,
-        "brow_height": brow_height(landmarks),
     }
 
 
 def _trust_near(left: float, right: float, yaw: float) -> tuple[float, float]:
-    """What was measured of both eyes, the far one's the less by its own the further the head is turned."""
+    """Both eyes' openings, the far one's the less by its own the further the head is turned."""
     seen, hidden = _FAR_EYE_DEGREES
     share = float(np.clip((abs(yaw) - seen) / (hidden - seen), 0, 1))
     near = right if yaw < 0 else left

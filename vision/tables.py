@@ -62,8 +62,6 @@ POSE = (
     Column("left_eye_open", pa.float32(), "the same of the left eye as seen in the picture"),
     Column("right_eye_open", pa.float32(), "the same of the right eye"),
     Column("mouth_width", pa.float32(), "distance of the mouth's corners / of the eyes' outer ones; or NaN"),
-    Column("gaze", pa.float32(), "how far the irises lie to the picture's right / width of the eye; or NaN"),
-    Column("brow_height", pa.float32(), "distance of the brows from the eyes / of the eyes' outer corners; or NaN"),
 )
 BOX = (
     Column("x1", pa.float32(), "box, frame pixels"),
