@@ -38,7 +38,7 @@ def _fingerprint() -> str:
 
 
 def list_installed() -> list[str]:
-    """What is installed, each with its version, by the folders that pip leaves: their metadata takes a second."""
+    """What is installed, each with its version, by its folder's name: to read metadata takes a second."""
     return sorted({found.name for folder in sys.path for found in Path(folder).glob("*.*-info")})
 
 

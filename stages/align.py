@@ -77,7 +77,8 @@ def align(
     person = _learn_person(detections, own, portraits, params)
     taken = own.merge(sampled.loc[in_faceset, ["clip", "frame"]], on=["clip", "frame"])
     located = _locate_faces(clips, detections, faces, sampled, verdicts, is_smoothed=params.smooth)
-    rules = _make_rules(_fit_own(detections, taken, params.crop_px), person, params)
+    proportions, limits = _fit_own(detections, taken, params.crop_px), Limits(**params.limits.model_dump())
+    rules = Rules(params.crop_px, proportions, person, limits)
     with TableWriter(tracks, TRACKS) as writer, whole_folder(faceset) as folder:
         crops, taken_before = FacesetWriter(folder), Duplicates(params.duplicate_levels)
         for cut in spread(cut_faces, plan_crops(clips, known_parts, located, rules)):
@@ -156,10 +157,6 @@ def _fit_own(detections: Path, own: pd.DataFrame, crop_px: int) -> Matrix:
     """The person's proportions, from some of their faces."""
     some = own.iloc[pick_evenly(len(own), FITTED_FACES)]
     return fit_proportions(((face.landmarks, face.kind) for _, face in _read_faces(detections, some)), crop_px)
-
-
-def _make_rules(proportions: Matrix, person: PersonFace | None, params: Align) -> Rules:
-    return Rules(params.crop_px, proportions, person, Limits(**params.limits.model_dump()))
 
 
 def _learn_person(detections: Path, own: pd.DataFrame, portraits: Portraits, params: Align) -> PersonFace | None:

@@ -1,5 +1,6 @@
 """Align: the right crops of the right person, every frame in the tracks, hand edits first."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 
 from errors import FaceError
 from tests.made_clip import COLORS, Dots, align_clip, gather_clips, make_clip, make_pictures
-from vision.alignment import canonical_landmarks
+from vision.alignment import Matrix, Points, canonical_landmarks
 from vision.crops import decode_png
 from vision.faceset import read_faceset
+from vision.proportions import fit_proportions
 from vision.tables import DETECTIONS, FRAMES, PARTS, POSE, SHOTS, TRACKS, read_table, write_table
 
 ALL = tuple(range(12))
@@ -205,7 +207,16 @@ def test_where_no_frame_is_for_the_face_set_it_is_told(tmp_path: Path) -> None:
 
 def test_proportions_come_from_some_of_many_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_clip(tmp_path, "a.mp4", [PERSON])
+    fitted: list[list[float]] = []
+
+    def fit_noted(some: Iterator[tuple[Points, str]], crop_px: int) -> Matrix:
+        kept = list(some)
+        fitted.append([float(landmarks[0, 0]) for landmarks, _ in kept])
+        return fit_proportions(kept, crop_px)
+
+    monkeypatch.setattr("stages.align.fit_proportions", fit_noted)
     monkeypatch.setattr("stages.align.FITTED_FACES", 2)
     _, faces = run(tmp_path)
+    np.testing.assert_allclose(fitted, [[PERSON.five(frame)[0, 0] for frame in (0, 10)]])
     assert len(faces) == 6
     _check_crops(faces)

@@ -24,8 +24,7 @@ from vision.clip_read import probe_clip, read_frames
 from vision.crops import Picture, decode_png, encode_png
 from vision.hashing import hash_file
 from vision.masks import face_outline
-from vision.mesh_regions import LEFT_EYE, LOWER_INNER_LIP, MOUTH_CORNERS, REGIONS, RIGHT_EYE, UPPER_INNER_LIP
-from vision.movement import LEFT_IRIS, RIGHT_IRIS
+from vision.mesh_regions import LEFT_EYE, LEFT_IRIS, LOWER_INNER_LIP, MOUTH_CORNERS, REGIONS, RIGHT_EYE, RIGHT_IRIS
 from vision.tables import CONVERSIONS, PARTS, TRACKS, TRUTH, make_table, write_table
 from vision.video_encode import SegmentEncoder
 from vision.video_write import VideoWriter, footage_format
@@ -116,7 +115,6 @@ def _mesh_of(mouth: float, eye: float) -> Points:
         mesh[list(lower), 1] = eye
     for brow in REGIONS["brows"]:
         mesh[list(brow), 1] = -0.3 - mouth
-    assert UPPER_INNER_LIP
     return mesh
 
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from vision.alignment import Points
 from vision.crops import Picture
-from vision.mesh_regions import LEFT_EYE, REGIONS, RIGHT_EYE
-from vision.movement import LEFT_IRIS, RIGHT_IRIS, measure_brows, measure_gaze, measure_movement
+from vision.mesh_regions import LEFT_EYE, LEFT_IRIS, REGIONS, RIGHT_EYE, RIGHT_IRIS, brow_height, gaze
+from vision.movement import measure_movement
 from vision.take_faces import TakeFace
 
 FACE = TakeFace(np.eye(2, 3), np.zeros(4, np.float32), np.zeros((5, 2), np.float32), 0.0, 0.0, 0.0, {})
@@ -42,11 +42,11 @@ def turn_mesh(mesh: Points, rng: np.random.Generator) -> Points:
 def test_gaze_and_brows_are_the_same_of_a_turned_and_nearer_head(rng: np.random.Generator) -> None:
     mesh = draw_mesh(rng)
     turned = turn_mesh(mesh, rng)
-    np.testing.assert_allclose([measure_gaze(mesh), measure_gaze(turned)], 0.3, atol=1e-4)
-    np.testing.assert_allclose(measure_brows(turned), measure_brows(mesh), rtol=1e-4)
+    np.testing.assert_allclose([gaze(mesh), gaze(turned)], 0.3, atol=1e-4)
+    np.testing.assert_allclose(brow_height(turned), brow_height(mesh), rtol=1e-4)
     for brow, x in zip(REGIONS["brows"], (-25, 25), strict=True):
         mesh[list(brow)] = (x, -14, 0)
-    np.testing.assert_allclose(measure_brows(mesh), 14 / 70, rtol=1e-6)
+    np.testing.assert_allclose(brow_height(mesh), 14 / 70, rtol=1e-6)
 
 
 def test_shut_eyes_have_no_gaze_and_where_no_face_is_nothing_is_known(rng: np.random.Generator) -> None:

@@ -65,10 +65,9 @@ def _is_near(rest: NDArray[np.float32], inner: NDArray[np.bool_]) -> NDArray[np.
 
 def _fit_across(lab: NDArray[np.float32], is_skin: NDArray[np.bool_]) -> NDArray[np.float32]:
     """The skin's color in each column (1, W, 3): a line through the skin's texels."""
-    columns = np.linspace(-0.5, 0.5, lab.shape[1], dtype=np.float32)
-    across = np.column_stack([np.ones_like(columns), columns])
-    line, *_ = np.linalg.lstsq(across[np.nonzero(is_skin)[1]], lab[is_skin], rcond=None)
-    return np.asarray(across @ line, np.float32)[None]
+    columns = np.arange(lab.shape[1])
+    slope, start = np.polyfit(np.nonzero(is_skin)[1], lab[is_skin], 1)
+    return np.asarray(start + columns[:, None] * slope, np.float32)[None]
 
 
 def _round_off(is_face: NDArray[np.bool_], is_there: NDArray[np.bool_]) -> Extent:
@@ -78,7 +77,8 @@ def _round_off(is_face: NDArray[np.bool_], is_there: NDArray[np.bool_]) -> Exten
     filled = np.zeros(is_face.shape, np.uint8)
     if borders:
         cv2.drawContours(filled, [max(borders, key=cv2.contourArea)], -1, 1, cv2.FILLED)
-    opened = (filled > 0) & _morph((filled > 0) | ~is_there, cv2.MORPH_OPEN, _OPENED_TEXELS)
+    whole = filled > 0
+    opened = whole & _morph(whole | ~is_there, cv2.MORPH_OPEN, _OPENED_TEXELS)
     carried_on = opened | (~is_there & _morph(opened, cv2.MORPH_DILATE, _BEYOND_TEXELS))
     extent: Extent = cv2.GaussianBlur(carried_on.astype(np.float32), (0, 0), _SOFT_TEXELS)
     return extent

@@ -25,8 +25,7 @@ _SHARED = [c.name for c in FACESET.columns if c.name in {d.name for d in TRACKS.
 
 @dataclass(frozen=True)
 class Located:
-    """A face of a frame: its landmarks (N, 2 or 3), frame pixels, and its row of TRACKS, as yet without what follows
-    from them and from the picture.
+    """A face of a frame: its landmarks (N, 2 or 3), frame pixels; its row of TRACKS without what they and pixels tell.
 
     `is_taken`: the face set takes it.
     """

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 # (outer corner, inner corner, three points of the upper lid, the three of the lower lid below them)
 LEFT_EYE = (33, 133, (160, 159, 158), (144, 145, 153))
 RIGHT_EYE = (263, 362, (387, 386, 385), (373, 374, 380))
+LEFT_IRIS, RIGHT_IRIS = 468, 473  # their middles
 # Rings around what expression shows in: each eye and brow, left first, and the lips.
 _EYES = (
     (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
@@ -72,6 +73,28 @@ def eye_open(mesh: NDArray[np.float32]) -> float:
 def mouth_width(mesh: NDArray[np.float32]) -> float:
     """Distance of the mouth's corners over that of the eyes' outer corners. `mesh`: (478, 3) pixels."""
     return _distance(mesh, MOUTH_CORNERS[:1], MOUTH_CORNERS[1:]) / _distance(mesh, LEFT_EYE[:1], RIGHT_EYE[:1])
+
+
+def gaze(mesh: NDArray[np.float32]) -> float:
+    """How far the irises lie to the picture's right of their eyes' middles, over the eyes' width. `mesh`: (478, 3)."""
+    left = _place_between(mesh, LEFT_EYE[0], LEFT_EYE[1], LEFT_IRIS)
+    right = _place_between(mesh, RIGHT_EYE[1], RIGHT_EYE[0], RIGHT_IRIS)
+    return (left + right) / 2 - 0.5
+
+
+def brow_height(mesh: NDArray[np.float32]) -> float:
+    """Distance of the brows from the eyes' corners over that of the eyes' outer corners. `mesh`: (478, 3) pixels."""
+    heights = [
+        np.linalg.norm(mesh[list(brow)].mean(axis=0) - mesh[list(eye[:2])].mean(axis=0))
+        for brow, eye in zip(_BROWS, (LEFT_EYE, RIGHT_EYE), strict=True)
+    ]
+    return float(np.mean(heights)) / _distance(mesh, LEFT_EYE[:1], RIGHT_EYE[:1])
+
+
+def _place_between(mesh: NDArray[np.float32], first: int, second: int, point: int) -> float:
+    """Where a point lies along the way from one to another: 0 at the first, 1 at the second."""
+    way = mesh[second] - mesh[first]
+    return float((mesh[point] - mesh[first]) @ way / max(float(way @ way), 1e-9))
 
 
 def _distance(mesh: NDArray[np.float32], first: tuple[int, ...], second: tuple[int, ...]) -> float:
