@@ -1,7 +1,7 @@
 """Render the performers' clips and their truth: `python -m performers.render`.
 
-The scene `demo` is ada's take, the truth of it played by ben's head, and the table of both; the scene
-`source` is ben's own take and its table. Frames are independent of each other, so processes share them.
+`demo` is ada's take, the truth of it played by ben's head, and the table of both; `source` is ben's own take and
+its table; `range` is ben's second take. Frames are independent of each other, so processes share them.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from performers.voice import SAMPLES_PER_S, speak_aloud
 from vision.tables import TRUTH, make_table, write_table
 from vision.video_write import VideoWriter, footage_format
 
-TARGET, SOURCE = "ada", "ben"
-SCENES = ("demo", "source")
+TARGET, SOURCE, RANGE = "ada", "ben", "ben_range"
+SCENES = ("demo", "source", "range")
 CRF, TRUTH_CRF = 16, 12
 PRESET = "slow"
 
@@ -67,6 +67,8 @@ def render_scenes(scenes: list[str], order: Order) -> None:
             render_demo(pool, order)
         if "source" in scenes:
             render_source(pool, order)
+        if "range" in scenes:
+            render_range(pool, order)
 
 
 def use_one_thread() -> None:
@@ -99,6 +101,14 @@ def render_source(pool: ProcessPoolExecutor, order: Order) -> None:
             clip.write_rgb(frame.picture, index)
             rows.append(record_source(moments[index], frame))
     write_table(make_table(rows, SOURCE_TRUTH), order.out / "performers/truth/source.parquet", SOURCE_TRUTH)
+
+
+def render_range(pool: ProcessPoolExecutor, order: Order) -> None:
+    """Ben's second take."""
+    moments = order.cut(write_script(RANGE))
+    with open_clip(order.out / f"clips/{SOURCE}/take2.mp4", CRF, order) as clip:
+        for index, (frame,) in enumerate(perform(pool, (SOURCE,), moments, order)):
+            clip.write_rgb(frame.picture, index)
 
 
 def perform(

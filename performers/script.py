@@ -113,7 +113,7 @@ def wander(script: Script, times: Curve, index: int) -> Curve:
 
 @cache
 def write_script(name: str) -> tuple[Moment, ...]:
-    """All moments of the clip of performer `name`."""
+    """All moments of the take `name`."""
     script = SCRIPTS[name]
     times = np.arange(script.n_frames) / FRAMES_PER_S
     curves = {field: follow_keys(keys, times) for field, keys in script.curves.items()}
@@ -125,4 +125,4 @@ def write_script(name: str) -> tuple[Moment, ...]:
     curves["camera_y"] = 1.0 + 0.6 * wander(script, times * 0.3, 4)
     curves["light_pitch"] = 32 + 6 * wander(script, times * 0.3, 5)
     rows = ({field: float(curve[frame]) for field, curve in curves.items()} for frame in range(script.n_frames))
-    return tuple(Moment(frame=frame, scene=name, **row) for frame, row in enumerate(rows))
+    return tuple(Moment(frame=frame, scene=script.scene, **row) for frame, row in enumerate(rows))

@@ -4,12 +4,14 @@ A curve is a line of `second:value`; its fields are those of `performers.script.
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 
 @dataclass(frozen=True)
 class Script:
-    """Keyframes of every curve, times of speech (from, to) and of blinks (seconds)."""
+    """Whose scene it is played in, keyframes of every curve, times of speech (from, to) and of blinks (seconds)."""
 
+    scene: str
     n_frames: int
     seed: int
     curves: dict[str, str]
@@ -17,7 +19,13 @@ class Script:
     blinks_s: tuple[float, ...]
 
 
+def swing(period_s: float, low: float, high: float) -> str:
+    """Keys of a curve that goes from `low` to `high` and back in `period_s` seconds, for longer than any take."""
+    return " ".join(f"{index * period_s / 2:g}:{(low, high)[index % 2]:g}" for index in range(ceil(2 * 60 / period_s)))
+
+
 ADA_TAKE = Script(
+    scene="ada",
     n_frames=240,
     seed=101,
     curves={
@@ -40,6 +48,7 @@ ADA_TAKE = Script(
 )
 
 BEN_TAKE = Script(
+    scene="ben",
     n_frames=360,
     seed=202,
     curves={
@@ -73,4 +82,29 @@ BEN_TAKE = Script(
     blinks_s=(0.6, 1.7, 2.6, 3.5, 4.6, 5.8, 6.9, 7.6, 8.5, 9.9, 11.0, 11.9, 12.8, 13.6, 14.4),
 )
 
-SCRIPTS = {"ada": ADA_TAKE, "ben": BEN_TAKE}
+# A range of motion, as performers are filmed before a shoot: every curve swings with a period of its own, so that what
+# is seen together changes all the time.
+BEN_RANGE = Script(
+    scene="ben",
+    n_frames=720,
+    seed=203,
+    curves={
+        "yaw": swing(3.1, -41, 41),
+        "pitch": swing(2.3, -18, 18),
+        "roll": swing(3.7, -13, 13),
+        "smile": swing(1.9, 0, 1),
+        "brow": swing(2.9, -0.9, 1),
+        "gaze_x": swing(1.3, -18, 18),
+        "gaze_y": swing(1.7, -10, 11),
+        "head_x": swing(5.3, -1.3, 1.3),
+        "camera_x": "0:-4 30:4",
+        "camera_z": swing(11, -5, 5),
+        "light_yaw": swing(4.3, -48, -8),
+        "light": swing(2.7, 0.84, 1.12),
+        "warmth": swing(5.9, 0.3, 0.75),
+    },
+    speech=tuple((second + 0.2, second + 4.6) for second in range(0, 30, 5)),
+    blinks_s=tuple(0.5 + 1.1 * index for index in range(27)),
+)
+
+SCRIPTS = {"ada": ADA_TAKE, "ben": BEN_TAKE, "ben_range": BEN_RANGE}

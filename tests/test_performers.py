@@ -30,6 +30,7 @@ CLIPS = {
     "target": ROOT / "clips/ada/take1.mp4",
     "truth": TRUTH_FOLDER / "demo.mp4",
     "source": ROOT / "clips/ben/take1.mp4",
+    "range": ROOT / "clips/ben/take2.mp4",
 }
 MIN_PSNR_DB = 32.0
 MIN_IOU = 0.98
@@ -108,7 +109,13 @@ def test_a_clip_in_git_shows_what_the_code_renders(
     np.testing.assert_allclose(frame.landmarks.ravel(), table[f"{prefix}landmarks"][index], atol=0.5)
 
 
-@pytest.mark.parametrize("clip", CLIPS)
+def test_the_second_take_in_git_is_what_the_code_renders() -> None:
+    moments = write_script("ben_range")
+    assert psnr_db(render_frame(BEN, moments[40]).picture, decoded("range", 40)) >= MIN_PSNR_DB
+    assert sum(1 for _ in read_frames(CLIPS["range"])) == len(moments)
+
+
+@pytest.mark.parametrize("clip", ["target", "truth", "source"])
 def test_the_table_has_one_row_a_frame(clip: str, demo: pd.DataFrame, source: pd.DataFrame) -> None:
     table = source if clip == "source" else demo
     frames = [(frame.index, frame.planes[0].shape) for frame in read_frames(CLIPS[clip])]
@@ -155,6 +162,15 @@ def test_the_source_covers_what_the_target_does(demo: pd.DataFrame, source: pd.D
     assert demo["yaw"].min() < -33
     assert demo["yaw"].max() > 33
     assert demo["eye_open"].min() == 0
+
+
+def test_the_second_take_shows_together_what_the_first_shows_apart() -> None:
+    """Pairs of turn and nod, in steps of 7 and 5 degrees."""
+
+    def count_pairs(name: str) -> int:
+        return len({(moment.yaw // 7, moment.pitch // 5) for moment in write_script(name)})
+
+    assert count_pairs("ben_range") > 1.5 * count_pairs("ben")
 
 
 @pytest.mark.parametrize("identity", [ADA, BEN])
