@@ -6,9 +6,9 @@ not always: brows raised by the one may be coded as lids lowered by the other. S
 that follows from the measured expression (vision/expression.py), and a swap exchanges the target's for the source's.
 Where the architecture says so, its decoders are also told the measured expression beside the code.
 
-An architecture is a module of `models/arch/` with `build_encoder(size_px, size)`, `build_decoder`, whose module takes
-codes and a role and keeps under `own` what belongs to one role, `n_code(size)` and `IS_TOLD`, whether its
-decoder takes features of the expression after the code. It is imported by name when it is needed, so that a new one
+An architecture is a module of `models/arch/` with `build_encoder(size_px, size)`, `build_decoder`, whose module makes
+pictures of codes, both by role, and keeps under `own` what belongs to one role, `n_code(size)` and `IS_TOLD`, whether
+its decoder takes features of the expression after the code. It is imported by name when needed, so that a new one
 changes nothing for the others.
 """
 
@@ -19,6 +19,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from models.blocks import apply_together
 from models.expression import ExpressionCoder
 from models.roles import ROLES, Role
 from models.sizes import Size
@@ -45,13 +46,16 @@ class Autoencoder(nn.Module):
 
     def forward(self, faces: Mapping[Role, Tensor], features: Mapping[Role, Tensor]) -> dict[Role, Tensor]:
         """Both identities' reconstructions; the encoder sees them in one call. `features`: of `ExpressionCoder`."""
-        codes = self.encoder(torch.cat([faces[role] for role in ROLES])).split([len(faces[role]) for role in ROLES])
-        return {role: self.decode(code, features[role], role) for role, code in zip(ROLES, codes, strict=True)}
+        return self._decode(apply_together(self.encoder, faces), features)
 
     def decode(self, codes: Tensor, features: Tensor, role: Role) -> Tensor:
         """Pictures of codes (N, n_code), with features (N, N_FEATURES) of the role's expression."""
-        read = torch.cat([codes, features.to(codes.dtype)], 1) if self.is_told else codes
-        return cast(Tensor, self.decoder(read, role))
+        return self._decode({role: codes}, {role: features})[role]
+
+    def _decode(self, codes: Mapping[Role, Tensor], features: Mapping[Role, Tensor]) -> dict[Role, Tensor]:
+        if self.is_told:
+            codes = {role: torch.cat([code, features[role].to(code.dtype)], 1) for role, code in codes.items()}
+        return cast(dict[Role, Tensor], self.decoder(codes))
 
     def restore(self, faces: Tensor, expressions: Expressions, role: Role) -> Tensor:
         """Faces of the role's own identity, with these expressions (N, 6), restored."""

@@ -1,7 +1,6 @@
 """What the architectures are built of."""
 
-from collections.abc import Callable, Iterable
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +15,7 @@ def downs(channels: Iterable[int]) -> list[nn.Module]:
     layers: list[nn.Module] = []
     n_in = 3
     for n_out in channels:
-        layers += [nn.Conv2d(n_in, n_out, 5, stride=2, padding=2), nn.LeakyReLU(SLOPE)]
+        layers += [nn.Conv2d(n_in, n_out, 5, stride=2, padding=2), nn.LeakyReLU(SLOPE, inplace=True)]
         n_in = n_out
     return layers
 
@@ -28,7 +27,7 @@ class Residual(nn.Module):
         super().__init__()
         self.first = nn.Conv2d(n, n, 3, padding=1)
         self.second = nn.Conv2d(n, n, 3, padding=1)
-        self.act = nn.LeakyReLU(SLOPE)
+        self.act = nn.LeakyReLU(SLOPE, inplace=True)
 
     @torch.no_grad()
     def adjust(self) -> None:
@@ -46,7 +45,7 @@ class Up(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(n_in, 4 * n_out, 3, padding=1)
         self.shuffle = nn.PixelShuffle(2)
-        self.act = nn.LeakyReLU(SLOPE)
+        self.act = nn.LeakyReLU(SLOPE, inplace=True)
 
     @torch.no_grad()
     def adjust(self) -> None:
@@ -76,15 +75,22 @@ class SideBySide(nn.Module):
 
 
 class OwnDecoders(nn.Module):
-    """Codes of a role -> pictures: an inter that both share, then the role's own decoder."""
+    """Codes by role -> pictures by role: an inter that both share, then the role's own decoder."""
 
     def __init__(self, inter: nn.Module, build: Callable[[], nn.Module]) -> None:
         super().__init__()
         self.inter = inter
         self.own = nn.ModuleDict({role: build() for role in ROLES})
 
-    def forward(self, codes: Tensor, role: Role) -> Tensor:
-        return cast(Tensor, self.own[role](self.inter(codes)))
+    def forward(self, codes: Mapping[Role, Tensor]) -> dict[Role, Tensor]:
+        between = apply_together(self.inter, codes)
+        return {role: self.own[role](part) for role, part in between.items()}
+
+
+def apply_together(net: nn.Module, inputs: Mapping[Role, Tensor]) -> dict[Role, Tensor]:
+    """What a net makes of every role's input (N, ...), in one call: its weights' gradients are worked out once."""
+    results = net(torch.cat(list(inputs.values()))).split([len(part) for part in inputs.values()])
+    return dict(zip(inputs, results, strict=True))
 
 
 def initialize(module: nn.Module) -> nn.Module:

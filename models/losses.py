@@ -38,20 +38,21 @@ def continue_faces(faces: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     return torch.lerp(around, faces, masks), weights
 
 
-def dssim(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
+def dssim(pictures: Tensor, faces: Tensor, masks: Tensor, every: int = 1) -> Tensor:
     """(1 - SSIM) / 2 of each picture inside its mask: (N,), 0 is equal. Wang et al. 2004, eq. 13.
 
     pictures, faces: (N, 3, H, W) in [0, 1]; masks: (N, 1, H, W), weights; above 1 they only weigh the mean. What lies
-    outside the masks has no part in it.
+    outside the masks has no part in it. Windows stand around every `every`-th pixel each way: around every second they
+    still overlap so far that each pixel counts alike to 1 in 10,000, for a third of the work.
     """
     inside = masks.clamp(max=1)
     x, y = pictures * inside, faces * inside
-    mean_x, mean_y = _blur(x), _blur(y)
+    mean_x, mean_y = (_blur(part, every=every) for part in (x, y))
     product, squares = mean_x * mean_y, mean_x**2 + mean_y**2
-    luminance = (2 * product + _C1) / (squares + _C1)
     # Of the variances only the sum is needed: one blur for both.
-    structure = (2 * (_blur(x * y) - product) + _C2) / (_blur(x * x + y * y) - squares + _C2)
-    return masked_mean((1 - luminance * structure) / 2, masks)
+    covariance, variances = _blur(x * y, every=every) - product, _blur(x * x + y * y, every=every) - squares
+    alike = (2 * product + _C1) * (2 * covariance + _C2) / ((squares + _C1) * (variances + _C2))
+    return masked_mean((1 - alike) / 2, masks[..., ::every, ::every])
 
 
 def l1(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
@@ -90,11 +91,13 @@ def masked_mean(values: Tensor, masks: Tensor) -> Tensor:
     return weighted / masks.sum((1, 2, 3)).clamp_min(1)
 
 
-def _blur(x: Tensor, sigma: float = _SIGMA, radius: int = _RADIUS) -> Tensor:
-    """A Gaussian window's weighted mean around each pixel: products with banded matrices, much faster than pooling."""
-    rows, columns = (_window_matrix(n, sigma, radius).to(x.device) for n in x.shape[2:])
+def _blur(x: Tensor, sigma: float = _SIGMA, radius: int = _RADIUS, every: int = 1) -> Tensor:
+    """A Gaussian window's weighted mean around every `every`-th pixel: products with banded matrices, much faster than
+    pooling.
+    """
+    rows, columns = (_window_matrix(n, sigma, radius)[::every].to(x.device) for n in x.shape[2:])
     with torch.autocast(x.device.type, enabled=False):  # variances are small differences: bfloat16 would lose them
-        return rows @ x.float().contiguous() @ columns.T
+        return rows @ (x.float().contiguous() @ columns.T)
 
 
 @cache

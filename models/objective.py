@@ -39,7 +39,7 @@ class Comparison:
     def weigh(self, losses: Mapping[str, float], critic: Critic | None) -> Tensor:
         """The sum of the terms times their weights, mean over the batch. A term of weight 0 is not worked out."""
         terms: dict[str, Callable[[], Tensor]] = {
-            "dssim": lambda: dssim(self._picture, self._colors, self._weights),
+            "dssim": lambda: dssim(self._picture, self._colors, self._weights, every=2),
             "ms_dssim": lambda: multi_scale_dssim(self._picture, self._colors, self._weights),
             "l1": lambda: l1(self._picture, self._colors, self._weights + self._around),
             "gradient": lambda: gradient(self._picture, self._colors, self._weights),

@@ -72,6 +72,19 @@ def test_dssim_sees_blur_that_l1_forgives() -> None:
     assert float(dssim(flat, pictures(), half_mask()).mean()) > 0.3
 
 
+def test_windows_around_every_second_pixel_see_what_all_windows_see() -> None:
+    noise = 0.1 * torch.randn((3, 3, 32, 32), generator=generator())
+    all_of_it = dssim(pictures() + noise, pictures(), half_mask())
+    torch.testing.assert_close(
+        dssim(pictures() + noise, pictures(), half_mask(), every=2), all_of_it, rtol=0.05, atol=0
+    )
+    for odd in (0, 1):  # lines that windows stand on, and lines between
+        changed = pictures()
+        changed[:, :, odd::2] += 0.1
+        expected = float(dssim(changed, pictures(), half_mask()).mean())
+        assert float(dssim(changed, pictures(), half_mask(), every=2).mean()) == pytest.approx(expected, rel=0.02)
+
+
 def test_autocast_does_not_change_dssim() -> None:
     noisy = (pictures() * 0.1 + 0.5).clamp(0, 1)  # low contrast: variances are differences of nearly equal numbers
     expected = dssim(noisy, noisy.flip(0), half_mask())

@@ -33,11 +33,11 @@ def build_encoder(size_px: int, size: Size) -> nn.Module:
 
 
 def build_decoder(size_px: int, size: Size) -> nn.Module:
-    """Codes and features of the expression (N, N_CODE + N_FEATURES) of a role -> (N, 4, S, S)."""
+    """Codes and features of the expression (N, N_CODE + N_FEATURES) by role -> (N, 4, S, S) by role."""
     c = scale_channels(CHANNELS, size)
     last = size_px // 16
     back = nn.Linear(N_CODE + N_FEATURES, c[3] * last * last)
-    inter = nn.Sequential(back, nn.Unflatten(1, (c[3], last, last)), nn.LeakyReLU(SLOPE))
+    inter = nn.Sequential(back, nn.Unflatten(1, (c[3], last, last)), nn.LeakyReLU(SLOPE, inplace=True))
     return OwnDecoders(initialize(inter), lambda: _build_own(c))
 
 

@@ -23,5 +23,5 @@ def build_encoder(size_px: int, size: Size) -> nn.Module:
 
 
 def build_decoder(size_px: int, size: Size) -> nn.Module:
-    """Codes (N, n_code) of a role -> (N, 4, S, S)."""
+    """Codes (N, n_code) by role -> (N, 4, S, S) by role."""
     return OwnDecoders(saehd.build_inter(size_px, size), lambda: saehd.build_pictures(n_code(size), size))

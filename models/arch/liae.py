@@ -4,10 +4,14 @@ The source's code goes through inter_AB, which both share, and stands twice; the
 and inter_AB. A swap gives the target's code to inter_AB alone. Input and output as in `df`; layers: models/saehd.py.
 """
 
+from collections.abc import Mapping
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from models import saehd
+from models.blocks import apply_together
 from models.roles import Role
 from models.sizes import Size
 
@@ -25,7 +29,7 @@ def build_encoder(size_px: int, size: Size) -> nn.Module:
 
 
 def build_decoder(size_px: int, size: Size) -> nn.Module:
-    """Codes (N, n_code) of a role -> (N, 4, S, S)."""
+    """Codes (N, n_code) by role -> (N, 4, S, S) by role."""
     return _Decoder(size_px, size)
 
 
@@ -36,9 +40,10 @@ class _Decoder(nn.Module):
         self.own = nn.ModuleDict({"target": saehd.build_inter(size_px, size)})
         self.shared = saehd.build_pictures(n_code(size), size)
 
-    def forward(self, codes: Tensor, role: Role) -> Tensor:
-        of_ab, of_b = codes.chunk(2, 1)
-        shared = self.inter_ab(of_ab)
-        own = self.own["target"](of_b) if role == "target" else shared
-        pictures: Tensor = self.shared(torch.cat([own, shared], 1))
-        return pictures
+    def forward(self, codes: Mapping[Role, Tensor]) -> dict[Role, Tensor]:
+        of_ab = apply_together(self.inter_ab, {role: code.chunk(2, 1)[0] for role, code in codes.items()})
+        own = {role: self._own(code.chunk(2, 1)[1], of_ab[role], role) for role, code in codes.items()}
+        return apply_together(self.shared, {role: torch.cat([own[role], of_ab[role]], 1) for role in codes})
+
+    def _own(self, of_b: Tensor, shared: Tensor, role: Role) -> Tensor:
+        return cast(Tensor, self.own["target"](of_b)) if role == "target" else shared

@@ -26,7 +26,7 @@ def build_encoder(size_px: int, size: Size) -> nn.Module:
 
 
 def build_decoder(size_px: int, size: Size) -> nn.Module:
-    """Codes (N, n_code) of a role -> (N, 3, 64, 64)."""
+    """Codes (N, n_code) by role -> (N, 3, 64, 64) by role."""
     c = scale_channels((1024, 512, 256, 128, 64), size)
     n, last = c[0], size_px // 16
     dense = nn.Linear(n_code(size), n * last * last)
@@ -40,4 +40,4 @@ def build_decoder(size_px: int, size: Size) -> nn.Module:
 
 
 def _up(n_in: int, n_out: int) -> tuple[nn.Module, ...]:
-    return nn.Conv2d(n_in, 4 * n_out, 3, padding=1), nn.LeakyReLU(SLOPE), nn.PixelShuffle(2)
+    return nn.Conv2d(n_in, 4 * n_out, 3, padding=1), nn.LeakyReLU(SLOPE, inplace=True), nn.PixelShuffle(2)
