@@ -49,6 +49,7 @@ RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "flip": {"train": {"flip": True}},
     "tiny": {"train": {"size": "tiny"}},
     "base": {"train": {"size": "base"}},
+    "adamw": {"train": {"optimizer": "adamw"}},
     "df small": {"train": {"arch": "df", "size": "small"}},
     "liae small": {"train": {"arch": "liae", "size": "small"}},
     "1 variant": {"augment": {"variants": 1}},

@@ -47,7 +47,7 @@ CLASSIC_BATCH = 16
 FEW, MORE = 4, 24  # steps of the classic net; a net that is k times as fast is given k times as many
 NEVER = 1_000_000
 CLASSICS = ("keras", "original")
-CLASSIC = {"arch": "original", "size": "base"}
+CLASSIC = {"arch": "original", "size": "base", "optimizer": "adamw"}
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def dssim(pictures: Tensor, faces: Tensor, masks: Tensor, every: int = 1) -> Ten
 
     pictures, faces: (N, 3, H, W) in [0, 1]; masks: (N, 1, H, W), weights; above 1 they only weigh the mean. What lies
     outside the masks has no part in it. Windows stand around every `every`-th pixel each way: around every second they
-    still overlap so far that each pixel counts alike to 1 in 10,000, for a third of the work.
+    still overlap so far that all pixels but those at the border count alike to 1 in 1,000, for a third of the work.
     """
     inside = masks.clamp(max=1)
     x, y = pictures * inside, faces * inside

@@ -3,7 +3,7 @@
     python -m models.table [--size-px 96] [--batch 8] [--threads 2] [--precision float32] [--arch compact ...]
 
 Parameters count both decoders; FLOPs are of one face through encoder and one decoder, a multiplication and an addition
-counting as two; faces/s are of the whole training step on this machine's CPU, both identities counted.
+counting as two; faces/s are of the whole training step, with Muon, on this machine's CPU, both identities counted.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import models.arch
 from models.autoencoder import Autoencoder, build_autoencoder
 from models.batches import EXPRESSIONS, Batch
 from models.expression import N_FEATURES
+from models.optimizer import make_optimizer
 from models.roles import ROLES
 from models.schedule import Schedule
 from models.sizes import SCALES, Size
@@ -81,7 +82,7 @@ def _describe(arch: str, size: Size, size_px: int, batch: int, precision: str) -
     model = build_autoencoder(arch, size_px, size, seed=1)
     millions = sum(parameter.numel() for parameter in model.parameters()) / 1e6
     flops = count_flops(model, size_px) / 1e9
-    speed = measure_speed(Training(model, size_px, weight_decay=0.01), batch, precision)
+    speed = measure_speed(Training(model, size_px, make_optimizer("muon", model, 0.01)), batch, precision)
     return f"{arch:10}{size:8}{size_px:4}{millions:12.1f} M{flops:13.2f}{speed:10.1f}"
 
 

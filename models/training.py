@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from errors import TrainingError
 from models.autoencoder import Autoencoder
@@ -53,7 +53,7 @@ class Training(LightningModule):
     The critic, where there is one, learns in the steps of adversarial recipes.
     """
 
-    def __init__(self, model: Autoencoder, size_px: int, weight_decay: float, critic: Critic | None = None) -> None:
+    def __init__(self, model: Autoencoder, size_px: int, optimizer: Optimizer, critic: Critic | None = None) -> None:
         super().__init__()
         self.model = model
         self.averaged = deepcopy(model).requires_grad_(False)
@@ -61,7 +61,7 @@ class Training(LightningModule):
         self.size_px = size_px
         self.step = 0
         self.recent: list[float] = []  # losses since the last line of the log
-        self.optimizer = AdamW(model.parameters(), lr=0.0, betas=(0.9, 0.99), weight_decay=weight_decay, fused=True)
+        self.optimizer = optimizer
         self.recipe: Recipe
         self._shown: dict[Role, tuple[Tensor, Tensor]] = {}  # to the critic, in this step
 
@@ -76,6 +76,11 @@ class Training(LightningModule):
         features = {role: self._describe(cast(Tensor, batch[role + EXPRESSIONS]), views[role], role) for role in ROLES}
         restored = self.model({role: views[role].warped for role in ROLES}, features)
         return torch.stack([self._compare(restored[role], views[role].face, role) for role in ROLES]).mean()
+
+    def on_train_start(self) -> None:
+        """Bring the steps that the optimizer counted to its weights' device; Lightning leaves a state's behind."""
+        for weights, kept in self.optimizer.state.items():
+            kept["step"] = kept["step"].to(weights.device)
 
     @property
     def rate(self) -> float:

@@ -93,7 +93,7 @@ def render_demo(pool: ProcessPoolExecutor, order: Order) -> None:
 
 
 def render_source(pool: ProcessPoolExecutor, order: Order) -> None:
-    """Ben's take and its table."""
+    """Ben's first take and its table."""
     moments = order.cut(write_script(SOURCE))
     rows = []
     with open_clip(order.out / f"clips/{SOURCE}/take1.mp4", CRF, order) as clip:

@@ -1,6 +1,6 @@
 """What the performers do: a script is one `Moment` a frame, made from keyframes, syllables and blinks.
 
-Everything follows from the name of the clip; nothing is drawn from a clock.
+Everything follows from the name of the take; nothing is drawn from a clock.
 """
 
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def follow_keys(keys: str, times: Curve) -> Curve:
 
 @cache
 def write_syllables(name: str) -> tuple[Syllable, ...]:
-    """Syllables of a clip, four or five a second wherever the script speaks."""
+    """Syllables of a take, four or five a second wherever the script speaks."""
     script = SCRIPTS[name]
     generator = np.random.default_rng(script.seed)
     syllables = []

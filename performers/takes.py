@@ -19,9 +19,13 @@ class Script:
     blinks_s: tuple[float, ...]
 
 
+RANGE_S = 30
+
+
 def swing(period_s: float, low: float, high: float) -> str:
-    """Keys of a curve that goes from `low` to `high` and back in `period_s` seconds, for longer than any take."""
-    return " ".join(f"{index * period_s / 2:g}:{(low, high)[index % 2]:g}" for index in range(ceil(2 * 60 / period_s)))
+    """Keys of a curve that goes from `low` to `high` and back in `period_s` seconds, for `RANGE_S`."""
+    n_keys = ceil(2 * RANGE_S / period_s) + 1
+    return " ".join(f"{index * period_s / 2:g}:{(low, high)[index % 2]:g}" for index in range(n_keys))
 
 
 ADA_TAKE = Script(
@@ -86,7 +90,7 @@ BEN_TAKE = Script(
 # is seen together changes all the time.
 BEN_RANGE = Script(
     scene="ben",
-    n_frames=720,
+    n_frames=24 * RANGE_S,
     seed=203,
     curves={
         "yaw": swing(3.1, -41, 41),
@@ -103,7 +107,7 @@ BEN_RANGE = Script(
         "light": swing(2.7, 0.84, 1.12),
         "warmth": swing(5.9, 0.3, 0.75),
     },
-    speech=tuple((second + 0.2, second + 4.6) for second in range(0, 30, 5)),
+    speech=tuple((second + 0.2, second + 4.6) for second in range(0, RANGE_S, 5)),
     blinks_s=tuple(0.5 + 1.1 * index for index in range(27)),
 )
 

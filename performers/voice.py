@@ -13,7 +13,7 @@ Samples = NDArray[np.float64]
 
 
 def speak_aloud(name: str) -> NDArray[np.float32]:
-    """Sound of the clip of performer `name`: mono samples in [-1, 1] at `SAMPLES_PER_S`."""
+    """Sound of the take `name`: mono samples in [-1, 1] at `SAMPLES_PER_S`."""
     script = SCRIPTS[name]
     times = np.arange(script.n_frames * SAMPLES_PER_S // FRAMES_PER_S) / SAMPLES_PER_S
     opening, width = speak(name, times)

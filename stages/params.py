@@ -203,6 +203,7 @@ class Train(_Section):
     threads: int = Field(ge=1, le=256)
     compile: bool
     batch: int = Field(ge=1, le=1024)
+    optimizer: Literal["muon", "adamw"]
     ema_decay: float = Field(ge=0, le=0.99999)
     weight_decay: Ratio
     flip: bool

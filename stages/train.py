@@ -31,6 +31,7 @@ from models.critic import Critic
 from models.ending import Ending
 from models.interruption import noted_interrupts
 from models.keeper import End, Intervals, Keeper, Places, Watched
+from models.optimizer import make_optimizer
 from models.roles import ROLES, Role
 from models.schedule import Schedule
 from models.share import find_share
@@ -93,7 +94,8 @@ def train(
     if params.start is not None:
         _start_from(model, params.start, params)
     critic = Critic(seed) if any(phase.losses.adversarial > 0 for phase in params.phases) else None
-    training = Training(model, params.size_px, params.weight_decay, critic)
+    optimizer = make_optimizer(params.optimizer, model, params.weight_decay)
+    training = Training(model, params.size_px, optimizer, critic)
     if params.compile:
         model.compile()
     with noted_interrupts() as interrupted, _opened_board(work, params) as board:
@@ -120,6 +122,8 @@ def _set_up_torch(params: Train) -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # which devices it found, and advertisements
     torch.set_num_threads(params.threads)
     torch.use_deterministic_algorithms(params.device == "cpu")
+    # Nothing reads it, and filling it takes 7 % of a step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if params.device == "cpu" and params.precision == "bf16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         _say("this CPU has no bfloat16 arithmetic: precision bf16 is several times slower than float32 here")
 

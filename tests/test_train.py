@@ -22,6 +22,7 @@ from models.autoencoder import build_autoencoder
 from models.checkpoint import load_checkpoint
 from models.ending import Ending
 from models.losses import face_mask
+from models.optimizer import make_optimizer
 from models.schedule import Schedule
 from models.state import Progress
 from models.strip import MOST_ROWS, Strip
@@ -59,6 +60,7 @@ TINY = {
     "threads": 1,
     "compile": False,
     "batch": 4,
+    "optimizer": "muon",
     "ema_decay": 0.9,
     "weight_decay": 0.01,
     "flip": False,
@@ -133,13 +135,13 @@ def assert_same_weights(first: Path, second: Path) -> None:
 
 def test_training_learns_and_says_how_well(people: Path, tmp_path: Path) -> None:
     before = run(people, tmp_path / "few", phases=[PHASE | {"steps": 1}])
-    after = run(people, tmp_path / "many", phases=[PHASE | {"steps": 60}])
+    after = run(people, tmp_path / "many", phases=[PHASE | {"steps": 100}])
     assert after["heldout_dssim_source"] < 0.6 * before["heldout_dssim_source"]
     assert after["heldout_dssim_target"] < 0.6 * before["heldout_dssim_target"]
     assert after["floor_heldout_dssim_source"] == before["floor_heldout_dssim_source"] > 0
     curve = (tmp_path / "many" / "loss.csv").read_text().splitlines()
     assert curve[0].startswith("step,train,validation")
-    assert [int(line.split(",")[0]) for line in curve[1:]] == list(range(4, 61, 4))
+    assert [int(line.split(",")[0]) for line in curve[1:]] == list(range(4, 101, 4))
     assert float(curve[-1].split(",")[1]) < float(curve[1].split(",")[1])
     assert (tmp_path / "many" / "work" / "preview.png").read_bytes()[:4] == b"\x89PNG"
 
@@ -380,7 +382,7 @@ def test_an_adversarial_phase_goes_on_from_its_state_and_from_a_phase_without_it
 
 def test_of_one_face_in_ten_the_decoder_is_told_nothing_and_of_a_mirrored_one_its_mirrored_expression() -> None:
     model = build_autoencoder("compact", 32, "tiny", 1)
-    training = Training(model, 32, weight_decay=0.0)
+    training = Training(model, 32, make_optimizer("muon", model, 0.0))
     training.recipe = RECIPE
     rng = np.random.default_rng(1)
     coder = model.coder("source")
