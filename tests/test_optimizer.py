@@ -52,8 +52,8 @@ def test_the_kernels_go_by_muon_and_the_rest_by_adamw() -> None:
 
 
 def test_kernels_decay_by_the_rate_and_lean_toward_the_gradients_before() -> None:
-    net = nn.Sequential(nn.Conv2d(3, 16, 3))
-    kernel = net[0].weight
+    net = nn.Conv2d(3, 16, 3)
+    kernel = net.weight
     optimizer = make_optimizer("muon", net, 0.1)
     for group in optimizer.param_groups:
         group["lr"] = RATE
