@@ -1,7 +1,8 @@
 """The optimizers: AdamW for all weights, or Muon for the kernels of convolutions and AdamW for the rest.
 
 Muon (Jordan et al. 2024) makes the directions of a matrix's update equally long, by an iteration of Newton and Schulz:
-what few faces ask for is learnt as fast as what all of them do.
+what few faces ask for is learnt as fast as what all of them do. torch's own takes matrices alone, and iterates in
+bfloat16, which is slow where the CPU has none.
 """
 
 from collections.abc import Callable

@@ -90,7 +90,7 @@ BEN_TAKE = Script(
 # is seen together changes all the time.
 BEN_RANGE = Script(
     scene="ben",
-    n_frames=24 * RANGE_S,
+    n_frames=720,
     seed=203,
     curves={
         "yaw": swing(3.1, -41, 41),

@@ -5,7 +5,6 @@ and inter_AB. A swap gives the target's code to inter_AB alone. Input and output
 """
 
 from collections.abc import Mapping
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -41,9 +40,7 @@ class _Decoder(nn.Module):
         self.shared = saehd.build_pictures(n_code(size), size)
 
     def forward(self, codes: Mapping[Role, Tensor]) -> dict[Role, Tensor]:
-        of_ab = apply_together(self.inter_ab, {role: code.chunk(2, 1)[0] for role, code in codes.items()})
-        own = {role: self._own(code.chunk(2, 1)[1], of_ab[role], role) for role, code in codes.items()}
-        return apply_together(self.shared, {role: torch.cat([own[role], of_ab[role]], 1) for role in codes})
-
-    def _own(self, of_b: Tensor, shared: Tensor, role: Role) -> Tensor:
-        return cast(Tensor, self.own["target"](of_b)) if role == "target" else shared
+        halves = {role: code.chunk(2, 1) for role, code in codes.items()}
+        of_ab = apply_together(self.inter_ab, {role: half for role, (half, _) in halves.items()})
+        first = of_ab | {role: self.own[role](half) for role, (_, half) in halves.items() if role in self.own}
+        return apply_together(self.shared, {role: torch.cat([first[role], of_ab[role]], 1) for role in codes})
