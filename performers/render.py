@@ -68,7 +68,7 @@ def render_scenes(scenes: list[str], order: Order) -> None:
         if "source" in scenes:
             render_source(pool, order)
         if "range" in scenes:
-            render_range(pool, order)
+            render_own(pool, order, RANGE, "take2.mp4")
 
 
 def use_one_thread() -> None:
@@ -94,21 +94,19 @@ def render_demo(pool: ProcessPoolExecutor, order: Order) -> None:
 
 def render_source(pool: ProcessPoolExecutor, order: Order) -> None:
     """Ben's first take and its table."""
-    moments = order.cut(write_script(SOURCE))
-    rows = []
-    with open_clip(order.out / f"clips/{SOURCE}/take1.mp4", CRF, order) as clip:
-        for index, (frame,) in enumerate(perform(pool, (SOURCE,), moments, order)):
-            clip.write_rgb(frame.picture, index)
-            rows.append(record_source(moments[index], frame))
+    rows = render_own(pool, order, SOURCE, "take1.mp4")
     write_table(make_table(rows, SOURCE_TRUTH), order.out / "performers/truth/source.parquet", SOURCE_TRUTH)
 
 
-def render_range(pool: ProcessPoolExecutor, order: Order) -> None:
-    """Ben's second take."""
-    moments = order.cut(write_script(RANGE))
-    with open_clip(order.out / f"clips/{SOURCE}/take2.mp4", CRF, order) as clip:
+def render_own(pool: ProcessPoolExecutor, order: Order, take: str, clip: str) -> list[dict[str, object]]:
+    """A take of ben's own, written to a clip of his; a row of `SOURCE_TRUTH` for each frame."""
+    moments = order.cut(write_script(take))
+    rows = []
+    with open_clip(order.out / f"clips/{SOURCE}/{clip}", CRF, order) as writer:
         for index, (frame,) in enumerate(perform(pool, (SOURCE,), moments, order)):
-            clip.write_rgb(frame.picture, index)
+            writer.write_rgb(frame.picture, index)
+            rows.append(record_source(moments[index], frame))
+    return rows
 
 
 def perform(
