@@ -9,6 +9,7 @@ from vision.chart import Chart, read_chart
 from vision.covers import Bits, Looks, Sight, learn_looks
 from vision.extent import Extent, find_extent
 from vision.outline import trace_face, trace_region
+from vision.outline_fit import fit_outline
 from vision.planes import HasPlanes
 from vision.surface import Mesh, Shape, Surface, measure_misfit
 
@@ -45,7 +46,8 @@ class PersonFace:
         No sight without looks.
         """
         placed = self.surface.place(mesh)
-        shape = FaceShape(trace_face(self.extent, placed, mesh), misfit_cm=measure_misfit(mesh, self.shape))
+        outline = fit_outline(frame, trace_face(self.extent, placed, mesh))
+        shape = FaceShape(outline, misfit_cm=measure_misfit(mesh, self.shape))
         return shape, self.looks.look_at(read_chart(frame, mesh, placed)) if self.looks else None
 
     def add_sight(self, shape: FaceShape, mesh: Mesh, sight: Sight) -> FaceShape:

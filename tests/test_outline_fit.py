@@ -1,0 +1,77 @@
+"""An outline goes to where the picture shows the face's border, and stays where it shows none."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vision.alignment import Points
+from vision.clip import Frame
+from vision.outline_fit import fit_outline
+from vision.planes import Layout, Matrix, rgb_to_planes
+
+SKIN, WALL, HAIR = (214, 170, 150), (70, 90, 120), (60, 45, 35)
+MIDDLE, AXES = np.array([160.0, 120.0]), np.array([60.0, 80.0])
+
+
+def _ellipse(axes: NDArray[np.float64]) -> Points:
+    angles = np.linspace(0, 2 * np.pi, 90, endpoint=False)
+    points: Points = (MIDDLE + axes * np.stack([np.cos(angles), np.sin(angles)], axis=1)).astype(np.float32)
+    return points
+
+
+def _paint_face() -> NDArray[np.uint8]:
+    picture = np.full((240, 320, 3), WALL, np.uint8)
+    cv2.fillPoly(picture, [np.round(_ellipse(AXES)).astype(np.int32)], SKIN)
+    cv2.ellipse(picture, (160, 40), (60, 22), 0, 0, 360, HAIR, cv2.FILLED)
+    return picture
+
+
+def _to_frame(picture: NDArray[np.uint8]) -> Frame:
+    layout = Layout(2, 2, 8, Matrix.BT601, is_full_range=False)
+    return Frame(0, 0, None, rgb_to_planes(cv2.GaussianBlur(picture, (0, 0), 0.8), layout), layout, is_key=True)
+
+
+def _distance(outline: Points, axes: NDArray[np.float64] = AXES) -> NDArray[np.float64]:
+    """About how far the points are from the ellipse, in pixels."""
+    distance: NDArray[np.float64] = np.abs(np.linalg.norm((outline - MIDDLE) / axes, axis=1) - 1) * axes.min()
+    return distance
+
+
+@pytest.mark.parametrize("scale", [0.93, 1.07])
+def test_an_outline_too_small_or_too_large_goes_to_the_border(scale: float) -> None:
+    given = _ellipse(AXES * scale)
+    fitted = fit_outline(_to_frame(_paint_face()), given)
+    below = fitted[fitted[:, 1] > 80]  # where no hair hangs in
+    assert _distance(given).mean() > 4
+    assert _distance(below).mean() < 0.8
+    assert _distance(below).max() < 2.5
+
+
+def test_where_no_border_shows_the_outline_stays() -> None:
+    given = _ellipse(AXES)
+    fitted = fit_outline(_to_frame(np.full((240, 320, 3), SKIN, np.uint8)), given)
+    assert _distance(fitted).max() < 0.2
+
+
+def test_a_hand_in_front_does_not_draw_the_outline_along() -> None:
+    picture = _paint_face()
+    cv2.rectangle(picture, (190, 130), (319, 160), SKIN, cv2.FILLED)
+    fitted = fit_outline(_to_frame(picture), _ellipse(AXES * 0.98))
+    assert _distance(fitted[fitted[:, 1] > 80]).max() < 4
+
+
+def test_the_same_outline_is_found_whatever_else_the_picture_shows() -> None:
+    picture = _paint_face()
+    wide = np.full((240, 460, 3), (10, 200, 30), np.uint8)
+    wide[:, 40:360] = picture
+    given = _ellipse(AXES * 0.97)
+    moved = fit_outline(_to_frame(wide), given + np.array([40, 0], np.float32)) - np.array([40, 0], np.float32)
+    np.testing.assert_allclose(moved, fit_outline(_to_frame(picture), given), atol=0.02)
+
+
+def test_an_outline_outside_of_the_picture_is_left_alone() -> None:
+    given = _ellipse(AXES) + np.array([1000, 0], np.float32)
+    np.testing.assert_array_equal(fit_outline(_to_frame(_paint_face()), given), given)
+    nothing = np.empty((0, 2), np.float32)
+    assert fit_outline(_to_frame(_paint_face()), nothing).shape == (0, 2)

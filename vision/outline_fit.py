@@ -1,0 +1,95 @@
+"""A face's outline moved to where the picture shows its border; the mesh and what was learnt know it only nearly.
+
+Along each point's normal the skin's color ends somewhere: there the outline goes, in two steps, wide and then narrow,
+and smoothly. Where nothing ends (chin and neck in one light, a hand in front), it stays and follows its neighbors.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+from vision.alignment import Points
+from vision.planes import HasPlanes, align_box, region_to_rgb
+
+_N_POINTS = 160
+# Shares of the face's side (the root of its area): how far the outline may move in a step, and over how many points
+# that is smoothed.
+_STEPS = ((0.06, 5.0), (0.03, 2.5))
+_N_PLACES = 19  # that are tried along a normal
+_ACROSS = 0.012  # share of the face's side between a place and where inside and outside of it are looked at
+_SKIN_FROM, _SKIN_TO = 3.0, 1.3  # how far inside the skin's color is read, in units of the step's reach
+_SKIN_POINTS = 5.0  # points over which the skin's color is smoothed
+_DEVIATION = 16.0  # of the skin's color, in CIELAB
+_LIGHTNESS = 0.7  # weight of the lightness's difference, that of a and b being 1
+_STAY = 0.15  # how surely the outline stays where the picture says nothing, a clear border being 1
+
+Floats = NDArray[np.float32]
+
+
+def fit_outline(frame: HasPlanes, outline: Points) -> Points:
+    """The outline (N, 2) of a face in frame pixels, moved to its border in the picture: (160, 2)."""
+    if len(outline) < 3:
+        return outline
+    side = float(np.sqrt(cv2.contourArea(outline)))
+    margin = _STEPS[0][0] * (1 + _SKIN_FROM) * side
+    box = align_box((*outline.min(0) - margin, *outline.max(0) + margin + 1), frame.layout, frame.planes[0].shape)
+    if side == 0 or box[2] <= box[0] or box[3] <= box[1]:  # it lies outside of the picture
+        return outline
+    lab = _read_colors(frame, box, side)
+    points = _space_evenly(outline - np.array(box[:2], np.float32))
+    for reach, smoothness in _STEPS:
+        points = _move(points, lab, reach * side, max(_ACROSS * side, 1), smoothness)
+    fitted: Points = points + np.array(box[:2], np.float32)
+    return fitted
+
+
+def _read_colors(frame: HasPlanes, box: tuple[int, int, int, int], side: float) -> Floats:
+    """The region in CIELAB (H, W, 3), a little smoothed."""
+    rgb = region_to_rgb(frame.planes, frame.layout, box).astype(np.float32) / 255
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
+    return np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.3 + _ACROSS / 2 * side), np.float32)
+
+
+def _space_evenly(outline: Points) -> Points:
+    """The polygon's border by points in even distances: (160, 2)."""
+    closed = np.concatenate([outline, outline[:1]])
+    lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))])
+    wanted = np.linspace(0, lengths[-1], _N_POINTS, endpoint=False)
+    return np.stack([np.interp(wanted, lengths, closed[:, axis]) for axis in (0, 1)], axis=1).astype(np.float32)
+
+
+def _move(points: Points, lab: Floats, reach: float, across: float, smoothness: float) -> Points:
+    """The points moved along their normals, by at most `reach`; pixels of the region."""
+    normals = _find_normals(points)
+    places = np.linspace(-reach, reach, _N_PLACES, dtype=np.float32)
+    deep = np.linspace(-_SKIN_FROM * reach, -_SKIN_TO * reach, 5, dtype=np.float32)
+    skin = np.median(_sample(lab, points, normals, deep), axis=1)
+    skin = gaussian_filter1d(skin, _SKIN_POINTS, axis=0, mode="wrap")[:, None]
+    inside, outside = (_compare(_sample(lab, points, normals, places + shift), skin) for shift in (-across, across))
+    weights = np.clip(inside - outside, 0, 1) * inside * np.exp(-0.5 * (places / reach) ** 2)
+    sureness, moves = weights.max(axis=1), weights @ places / np.maximum(weights.sum(axis=1), 1e-6)
+    told, sure = (gaussian_filter1d(x, smoothness, mode="wrap") for x in (sureness * moves, sureness))
+    moved: Points = points + normals * (told / (sure + _STAY))[:, None]
+    return moved
+
+
+def _find_normals(points: Points) -> Points:
+    """The directions (N, 2) out of the polygon, each by those around it."""
+    smooth = gaussian_filter1d(points, 3.0, axis=0, mode="wrap")
+    along = np.roll(smooth, -1, axis=0) - np.roll(smooth, 1, axis=0)
+    normals = np.stack([along[:, 1], -along[:, 0]], axis=1) * (1 if cv2.contourArea(points, oriented=True) > 0 else -1)
+    return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6), np.float32)
+
+
+def _sample(lab: Floats, points: Points, normals: Points, places: Floats) -> Floats:
+    """The colors (N, places, 3) along each point's normal."""
+    spots = points[:, None] + normals[:, None] * places[None, :, None]
+    sampled = cv2.remap(lab, spots[..., 0], spots[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(sampled, np.float32)
+
+
+def _compare(colors: Floats, skin: Floats) -> Floats:
+    """How near colors (N, places, 3) are to the skin's (N, 1, 3): from 0 to 1."""
+    rest = (colors - skin) * np.array([_LIGHTNESS, 1, 1], np.float32)
+    return np.asarray(np.exp(-(rest**2).sum(axis=2) / (2 * _DEVIATION**2)), np.float32)
