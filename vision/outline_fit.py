@@ -16,8 +16,8 @@ _N_POINTS = 160
 # Shares of the face's side (the root of its area): how far the outline may move in a step, and over how many points
 # that is smoothed.
 _STEPS = ((0.06, 5.0), (0.03, 2.5))
-_N_PLACES = 19  # that are tried along a normal
-_ACROSS = 0.012  # share of the face's side between a place and where inside and outside of it are looked at
+_APART = 0.006  # share of the face's side between two places that are looked at along a normal
+_ACROSS = 2  # places from where a border may be to what counts as inside and outside of it
 _SKIN_FROM, _SKIN_TO = 3.0, 1.3  # how far inside the skin's color is read, in units of the step's reach
 _SKIN_POINTS = 5.0  # points over which the skin's color is smoothed
 _DEVIATION = 16.0  # of the skin's color, in CIELAB
@@ -39,7 +39,7 @@ def fit_outline(frame: HasPlanes, outline: Points) -> Points:
     lab = _read_colors(frame, box, side)
     points = _space_evenly(outline - np.array(box[:2], np.float32))
     for reach, smoothness in _STEPS:
-        points = _move(points, lab, reach * side, max(_ACROSS * side, 1), smoothness)
+        points = _move(points, lab, reach * side, max(_APART * side, 0.5), smoothness)
     fitted: Points = points + np.array(box[:2], np.float32)
     return fitted
 
@@ -48,7 +48,7 @@ def _read_colors(frame: HasPlanes, box: tuple[int, int, int, int], side: float) 
     """The region in CIELAB (H, W, 3), a little smoothed."""
     rgb = region_to_rgb(frame.planes, frame.layout, box).astype(np.float32) / 255
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-    return np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.3 + _ACROSS / 2 * side), np.float32)
+    return np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.3 + _APART * side), np.float32)
 
 
 def _space_evenly(outline: Points) -> Points:
@@ -59,16 +59,18 @@ def _space_evenly(outline: Points) -> Points:
     return np.stack([np.interp(wanted, lengths, closed[:, axis]) for axis in (0, 1)], axis=1).astype(np.float32)
 
 
-def _move(points: Points, lab: Floats, reach: float, across: float, smoothness: float) -> Points:
+def _move(points: Points, lab: Floats, reach: float, apart: float, smoothness: float) -> Points:
     """The points moved along their normals, by at most `reach`; pixels of the region."""
     normals = _find_normals(points)
-    places = np.linspace(-reach, reach, _N_PLACES, dtype=np.float32)
-    deep = np.linspace(-_SKIN_FROM * reach, -_SKIN_TO * reach, 5, dtype=np.float32)
-    skin = np.median(_sample(lab, points, normals, deep), axis=1)
-    skin = gaussian_filter1d(skin, _SKIN_POINTS, axis=0, mode="wrap")[:, None]
-    inside, outside = (_compare(_sample(lab, points, normals, places + shift), skin) for shift in (-across, across))
-    weights = np.clip(inside - outside, 0, 1) * inside * np.exp(-0.5 * (places / reach) ** 2)
-    sureness, moves = weights.max(axis=1), weights @ places / np.maximum(weights.sum(axis=1), 1e-6)
+    n_out, n_deep = round(reach / apart), round(_SKIN_FROM * reach / apart)
+    places = np.arange(-n_deep, n_out + _ACROSS + 1, dtype=np.float32) * apart
+    colors = _sample(lab, points, normals, places)
+    skin = np.median(colors[:, : n_deep - round(_SKIN_TO * reach / apart) : 2], axis=1)
+    likeness = _compare(colors, gaussian_filter1d(skin, _SKIN_POINTS, axis=0, mode="wrap")[:, None])
+    first, end = n_deep - n_out, n_deep + n_out + 1
+    inside, outside = (likeness[:, first + shift : end + shift] for shift in (-_ACROSS, _ACROSS))
+    weights = np.clip(inside - outside, 0, 1) * inside * np.exp(-0.5 * (places[first:end] / reach) ** 2)
+    sureness, moves = weights.max(axis=1), weights @ places[first:end] / np.maximum(weights.sum(axis=1), 1e-6)
     told, sure = (gaussian_filter1d(x, smoothness, mode="wrap") for x in (sureness * moves, sureness))
     moved: Points = points + normals * (told / (sure + _STAY))[:, None]
     return moved
