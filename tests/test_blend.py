@@ -121,11 +121,13 @@ def test_only_what_the_picture_itself_takes_for_a_face_is_pasted() -> None:
     green = np.full((96, 96, 3), (20, 200, 30), np.uint8)
     left_half = np.zeros((96, 96), np.uint8)
     left_half[:, :48] = 255
-    blending = Blending(0, 3, has_color_transfer=False, detail=0)
+    blending = Blending(0, 0.5, has_color_transfer=False, detail=0)
     pasted = paste_face(planes, LAYOUT, Face(green, TO_VIEW, outline(), own_mask=left_half), blending)
-    left, right = transform(invert(TO_VIEW), np.array([[35.0, 47.5], [60.0, 47.5]])).round().astype(int)
+    spots = np.array([[35.0, 47.5], [49.0, 47.5], [60.0, 47.5]])
+    left, beyond, right = transform(invert(TO_VIEW), spots).round().astype(int)
     rgb, before = planes_to_rgb(pasted, LAYOUT), planes_to_rgb(planes, LAYOUT)
-    assert np.abs(rgb[left[1], left[0]].astype(int) - (20, 200, 30)).max() <= 3
+    for spot in (left, beyond):
+        assert np.abs(rgb[spot[1], spot[0]].astype(int) - (20, 200, 30)).max() <= 3
     assert np.array_equal(rgb[right[1], right[0]], before[right[1], right[0]])
     nothing = Face(green, TO_VIEW, outline(), own_mask=np.zeros((96, 96), np.uint8))
     kept = paste_face(planes, LAYOUT, nothing, blending)

@@ -13,6 +13,7 @@ from vision.masks import draw_face, draw_mask, soften_mask
 from vision.planes import Layout, Planes, align_box, paste_rgb, region_to_rgb
 
 VIEW_RIM = 0.02  # share of the view's side next to its border that is never pasted
+BEYOND = 0.03  # how far past a picture's own mask it is pasted, share of its side: its skin goes on there
 
 
 @dataclass(frozen=True)
@@ -98,5 +99,12 @@ def _make_mask(
     corners = np.array([[rim, rim], [side - rim, rim], [side - rim, side - rim], [rim, side - rim]]) - 0.5
     mask = np.minimum(inside, draw_mask(transform(to_region, corners), size))
     if face.own_mask is not None:
-        mask = np.minimum(mask, warp_picture(face.own_mask, to_region, size).astype(np.float32) / 255)
+        own_mask = warp_picture(_widen(face.own_mask), to_region, size)
+        mask = np.minimum(mask, own_mask.astype(np.float32) / 255)
     return soften_mask(mask, blending.erosion_px, blending.feather_px)
+
+
+def _widen(own_mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture's own mask (S, S), BEYOND wider."""
+    width = 2 * round(BEYOND * len(own_mask)) + 1
+    return np.asarray(cv2.dilate(own_mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))), np.uint8)
