@@ -7,9 +7,9 @@ phases with its changes and of so many steps, trained in a folder of its own in 
 there is not trained again. The take is converted and evaluated with it as the stages do. Printed are held-out DSSIM of
 the source, and of the swap against the truth PSNR, SSIM, sharpness, the mouth's and eyes' correlation and flicker.
 
-Single runs of 300 steps, all with AdamW and the source's first take alone, 2 cores of an AMD EPYC without AVX-512,
-float32, 2026-11-29 (a mouth's correlation differs by about 0.03 between trainings whose crops differ in last digits
-alone: only large differences count):
+Single runs of 300 steps, all at 96 px with AdamW, `l1` 3 and the source's first take alone, 2 cores of an AMD EPYC
+without AVX-512, float32, 2026-11-29 (a mouth's correlation differs by about 0.03 between trainings whose crops differ
+in last digits alone: only large differences count):
 
     recipe          held-out     psnr     ssim    sharp    mouth     eyes  flicker       s
     default           0.1020   21.307    0.629    0.423    0.809    0.814    0.893      88

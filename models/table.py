@@ -1,6 +1,6 @@
 """The architectures in their sizes: parameters, FLOPs and faces/s, measured here.
 
-    python -m models.table [--size-px 96] [--batch 8] [--threads 2] [--precision float32] [--arch compact ...]
+    python -m models.table [--size-px 128] [--batch 8] [--threads 2] [--precision float32] [--arch compact ...]
 
 Parameters count both decoders; FLOPs are of one face through encoder and one decoder, a multiplication and an addition
 counting as two; faces/s are of the whole training step, with Muon, on this machine's CPU, both identities counted.
@@ -88,7 +88,7 @@ def _describe(arch: str, size: Size, size_px: int, batch: int, precision: str) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size-px", type=int, default=96)
+    parser.add_argument("--size-px", type=int, default=128)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", choices=("float32", "bf16"), default="float32")

@@ -33,7 +33,7 @@ from vision.whole import whole_folder
 
 GAP_RATIO = 0.2  # faces left out between train and validation, as a share of the validation's
 EMPHASIZED = ("eyes", "mouth")  # regions that training may weigh more
-RIM_RATIO = 0.025  # of the outline, which training leaves out (hair, shade): its width, as a share of the view's side
+RIM_RATIO = 0.025  # width of the outline's rim that training leaves out (hair, shade), share of the view's side
 _RECORD = [column.name for column in FACES.columns if column.name not in ("split", "row")]
 
 

@@ -123,7 +123,7 @@ def test_only_what_the_picture_itself_takes_for_a_face_is_pasted() -> None:
     left_half[:, :48] = 255
     blending = Blending(0, 0.5, has_color_transfer=False, detail=0)
     pasted = paste_face(planes, LAYOUT, Face(green, TO_VIEW, outline(), own_mask=left_half), blending)
-    spots = np.array([[35.0, 47.5], [49.0, 47.5], [60.0, 47.5]])
+    spots = np.array([[35.0, 47.5], [49.0, 47.5], [54.0, 47.5]])
     left, beyond, right = transform(invert(TO_VIEW), spots).round().astype(int)
     rgb, before = planes_to_rgb(pasted, LAYOUT), planes_to_rgb(planes, LAYOUT)
     for spot in (left, beyond):

@@ -45,6 +45,7 @@ class Clip:
         truth = read_table(table, kind).iloc[: len(self.meshes) : every].to_dict("records")
         found = []
         for row, frame in zip(truth, self.frames({row["frame"] for row in truth}), strict=True):
+            assert frame.index == row["frame"]
             true = decode_png(row[mask]) > 0
             shape, _ = self.person.see(frame, self.meshes[frame.index])
             drawn = draw_mask(shape.outline, true.shape) >= 0.5

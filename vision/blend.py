@@ -13,7 +13,9 @@ from vision.masks import draw_face, draw_mask, soften_mask
 from vision.planes import Layout, Planes, align_box, paste_rgb, region_to_rgb
 
 VIEW_RIM = 0.02  # share of the view's side next to its border that is never pasted
-BEYOND = 0.03  # how far past a picture's own mask it is pasted, share of its side: its skin goes on there
+# How far past its own mask a picture is pasted, share of its side: masks are learnt without a rim (augment's RIM_RATIO),
+# over which the skin goes on.
+BEYOND = 0.03
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def _make_mask(
     size: tuple[int, int],
     blending: Blending,
 ) -> NDArray[np.float32]:
-    """The outline's soft mask in the region, cut to where the view has a picture."""
+    """The outline's soft mask in the region, cut to where the view has a picture, and to the picture's own mask."""
     corner = np.array(box[:2], np.float32)
     inside = draw_face(face.outline - corner, [cover - corner for cover in face.covers], size)
     side = len(face.picture)

@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from vision.alignment import Points
-from vision.planes import HasPlanes, align_box, region_to_rgb
+from vision.alignment import Matrix, Points, compose, invert, transform
+from vision.planes import HasPlanes
+from vision.region import cut_around
 
+_LEAST_PX = 24.0  # side of a face (the root of its area) below which its border cannot be told
+_FINE_PX = 200.0  # side of a face from twice which on it is looked at in a smaller picture
 _N_POINTS = 160
-# Shares of the face's side (the root of its area): how far the outline may move in a step, and over how many points
-# that is smoothed.
+# How far the outline may move in a step, about, as a share of the face's side; over how many points that is smoothed.
 _STEPS = ((0.06, 5.0), (0.03, 2.5))
-_APART = 0.006  # share of the face's side between two places that are looked at along a normal
+_APART = 0.006  # share of the face's side between two places that are looked at along a normal; half a pixel at least
 _ACROSS = 2  # places from where a border may be to what counts as inside and outside of it
+_MARGIN = 0.11  # share of the face's side around the outline that is looked at
 _SKIN_FROM, _SKIN_TO = 3.0, 1.3  # how far inside the skin's color is read, in units of the step's reach
 _SKIN_POINTS = 5.0  # points over which the skin's color is smoothed
 _DEVIATION = 16.0  # of the skin's color, in CIELAB
@@ -28,27 +31,30 @@ Floats = NDArray[np.float32]
 
 
 def fit_outline(frame: HasPlanes, outline: Points) -> Points:
-    """The outline (N, 2) of a face in frame pixels, moved to its border in the picture: (160, 2)."""
-    if len(outline) < 3:
+    """The outline (N, 2) of a face in frame pixels, moved to its border in the picture: (160, 2).
+
+    As given where it is too small. Beyond the picture nothing moves it.
+    """
+    side = float(np.sqrt(cv2.contourArea(outline))) if len(outline) >= 3 else 0.0
+    if side < _LEAST_PX:
         return outline
-    side = float(np.sqrt(cv2.contourArea(outline)))
-    margin = _STEPS[0][0] * (1 + _SKIN_FROM) * side
-    box = align_box((*outline.min(0) - margin, *outline.max(0) + margin + 1), frame.layout, frame.planes[0].shape)
-    if side == 0 or box[2] <= box[0] or box[3] <= box[1]:  # it lies outside of the picture
-        return outline
-    lab = _read_colors(frame, box, side)
-    points = _space_evenly(outline - np.array(box[:2], np.float32))
+    factor = max(1, int(side / _FINE_PX))
+    lab, to_region = _read_colors(frame, outline, _MARGIN * side, factor)
+    side /= factor
+    lab = cv2.GaussianBlur(lab, (0, 0), 0.3 + _APART * side)
+    points = transform(to_region, _space_evenly(outline))
     for reach, smoothness in _STEPS:
         points = _move(points, lab, reach * side, max(_APART * side, 0.5), smoothness)
-    fitted: Points = points + np.array(box[:2], np.float32)
-    return fitted
+    return transform(invert(to_region), points)
 
 
-def _read_colors(frame: HasPlanes, box: tuple[int, int, int, int], side: float) -> Floats:
-    """The region in CIELAB (H, W, 3), a little smoothed."""
-    rgb = region_to_rgb(frame.planes, frame.layout, box).astype(np.float32) / 255
-    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
-    return np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.3 + _APART * side), np.float32)
+def _read_colors(frame: HasPlanes, outline: Points, margin: float, factor: int) -> tuple[Floats, Matrix]:
+    """The region around an outline in CIELAB (H, W, 3), shrunk by a factor, and what maps the frame to it (2x3)."""
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    to_square = np.array([[1, 0, -low[0]], [0, 1, -low[1]]], np.float64)
+    region, from_region = cut_around(frame, to_square, int(np.ceil((high - low).max())), margin, factor)
+    lab = cv2.cvtColor(region.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    return lab, compose(invert(from_region), to_square)
 
 
 def _space_evenly(outline: Points) -> Points:
@@ -60,7 +66,7 @@ def _space_evenly(outline: Points) -> Points:
 
 
 def _move(points: Points, lab: Floats, reach: float, apart: float, smoothness: float) -> Points:
-    """The points moved along their normals, by at most `reach`; pixels of the region."""
+    """The points moved along their normals, by about `reach` at most; pixels of the region."""
     normals = _find_normals(points)
     n_out, n_deep = round(reach / apart), round(_SKIN_FROM * reach / apart)
     places = np.arange(-n_deep, n_out + _ACROSS + 1, dtype=np.float32) * apart
@@ -70,8 +76,9 @@ def _move(points: Points, lab: Floats, reach: float, apart: float, smoothness: f
     first, end = n_deep - n_out, n_deep + n_out + 1
     inside, outside = (likeness[:, first + shift : end + shift] for shift in (-_ACROSS, _ACROSS))
     weights = np.clip(inside - outside, 0, 1) * inside * np.exp(-0.5 * (places[first:end] / reach) ** 2)
-    sureness, moves = weights.max(axis=1), weights @ places[first:end] / np.maximum(weights.sum(axis=1), 1e-6)
-    told, sure = (gaussian_filter1d(x, smoothness, mode="wrap") for x in (sureness * moves, sureness))
+    mean_places = (weights * places[first:end]).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-6)
+    sureness = weights.max(axis=1)
+    told, sure = (gaussian_filter1d(x, smoothness, mode="wrap") for x in (sureness * mean_places, sureness))
     moved: Points = points + normals * (told / (sure + _STAY))[:, None]
     return moved
 
