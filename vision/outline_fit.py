@@ -1,8 +1,8 @@
 """A face's outline moved to where the picture shows its border; the mesh and what was learnt know it only nearly.
 
 Along each point's normal the skin's color ends somewhere (the search along profiles of active shape models, Cootes et
-al. 1995): there the outline goes, in two steps, wide and then narrow, and smoothly. Where nothing ends (chin and neck in
-one light, a hand in front), it stays and follows its neighbors.
+al. 1995): there the outline goes, in two steps, wide and then narrow, and smoothly. Where nothing ends (chin and neck
+in one light, a hand in front), it stays and follows its neighbors.
 """
 
 import cv2
