@@ -31,6 +31,7 @@ from models.critic import Critic
 from models.ending import Ending
 from models.interruption import noted_interrupts
 from models.keeper import End, Intervals, Keeper, Places, Watched
+from models.memory import keep_freed_memory
 from models.optimizer import make_optimizer
 from models.roles import ROLES, Role
 from models.schedule import Schedule
@@ -120,6 +121,7 @@ def _set_up_torch(params: Train) -> None:
     if params.device == "cuda" and not torch.cuda.is_available():
         raise TrainingError("train.device is cuda, but torch finds no CUDA device here; set it to cpu")
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)  # which devices it found, and advertisements
+    keep_freed_memory()
     torch.set_num_threads(params.threads)
     torch.use_deterministic_algorithms(params.device == "cpu")
     # Nothing reads it, and filling it takes 7 % of a step.
