@@ -69,19 +69,24 @@ def _space_evenly(outline: Points) -> Points:
 def _move(points: Points, lab: Floats, reach: float, apart: float, smoothness: float) -> Points:
     """The points moved along their normals, by about `reach` at most; pixels of the region."""
     normals = _find_normals(points)
-    n_out, n_deep = round(reach / apart), round(_SKIN_FROM * reach / apart)
-    places = np.arange(-n_deep, n_out + _ACROSS + 1, dtype=np.float32) * apart
-    colors = _sample(lab, points, normals, places)
-    skin = np.median(colors[:, : n_deep - round(_SKIN_TO * reach / apart) : 2], axis=1)
-    likeness = _compare(colors, gaussian_filter1d(skin, _SKIN_POINTS, axis=0, mode="wrap")[:, None])
-    first, end = n_deep - n_out, n_deep + n_out + 1
-    inside, outside = (likeness[:, first + shift : end + shift] for shift in (-_ACROSS, _ACROSS))
-    weights = np.clip(inside - outside, 0, 1) * inside * np.exp(-0.5 * (places[first:end] / reach) ** 2)
-    mean_places = (weights * places[first:end]).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-6)
-    sureness = weights.max(axis=1)
-    told, sure = (gaussian_filter1d(x, smoothness, mode="wrap") for x in (sureness * mean_places, sureness))
+    n_out = round(reach / apart)
+    tried = np.arange(-n_out, n_out + 1, dtype=np.float32) * apart
+    likeness = _read_likeness(points, normals, lab, reach, apart)
+    inside, outside = likeness[:, : -2 * _ACROSS], likeness[:, 2 * _ACROSS :]
+    weights = np.clip(inside - outside, 0, 1) * inside * np.exp(-0.5 * (tried / reach) ** 2)
+    sureness, mean = weights.max(axis=1), (weights * tried).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-6)
+    told, sure = (gaussian_filter1d(x, smoothness, mode="wrap") for x in (sureness * mean, sureness))
     moved: Points = points + normals * (told / (sure + _STAY))[:, None]
     return moved
+
+
+def _read_likeness(points: Points, normals: Points, lab: Floats, reach: float, apart: float) -> Floats:
+    """How like the skin further inside the picture is along each normal: (N, places), reach and _ACROSS each way."""
+    n_out, n_deep = round(reach / apart), round(_SKIN_FROM * reach / apart)
+    colors = _sample(lab, points, normals, np.arange(-n_deep, n_out + _ACROSS + 1, dtype=np.float32) * apart)
+    skin = np.median(colors[:, : n_deep - round(_SKIN_TO * reach / apart) : 2], axis=1)
+    smooth_skin = gaussian_filter1d(skin, _SKIN_POINTS, axis=0, mode="wrap")[:, None]
+    return _compare(colors[:, n_deep - n_out - _ACROSS :], smooth_skin)
 
 
 def _find_normals(points: Points) -> Points:
