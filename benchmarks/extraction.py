@@ -113,7 +113,7 @@ def _enlarge(picture: np.ndarray) -> np.ndarray:
 
 def repeat_clip(source: Path, target: Path, n_times: int) -> None:
     """The clip over and over, its packets as they are."""
-    target.parent.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(target), "w") as new:
         stream = shift = None
         for turn in range(n_times):

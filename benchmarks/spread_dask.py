@@ -1,23 +1,24 @@
 """How much faster two Dask workers detect and align than one, and what the loss of a worker costs.
 
-    python -m benchmarks.spread_dask CLIP [CLIP ...]
+    python -m benchmarks.spread_dask CLIP [CLIP ...] [--times N]
 
 needs the dependency group `dask`. A scheduler and workers of one core each (their libraries take one thread) run on
 this machine; stages run with one worker, with two, and with two of which one is killed half-way. The clips are taken
-as one identity's; the tables and the face set must have the same bytes each time. A part has 200 frames at least, so
-short clips leave a worker idle at the end; the client, which plans and writes, and the scheduler take their share of
-the cores as well.
+as one identity's, each repeated N times; tables and face set must have the same bytes each time. A part has 200
+frames at least, so short clips leave a worker idle at the end, and each worker loads its models first; the client,
+which plans and writes, and the scheduler take their share of the cores as well.
 
-Two clips of one person, 1,337 and 765 frames of 400x300, on 2 cores of an AMD EPYC without AVX-512, 2026-11-29:
+Two clips of one person, 1,337 and 765 frames of 400x300, 4 times, on 2 cores of an AMD EPYC with AVX-512, 2026-11-30:
 
-    one                detect 40.5 s   align 41.1 s
-    two                detect 25.1 s   align 26.7 s
-    two, one killed    detect 41.8 s   align 39.8 s
+    one                detect 65.7 s   align 71.3 s
+    two                detect 34.3 s   align 40.6 s
+    two, one killed    detect 60.3 s   align 71.0 s
+
+Once each: 17.0 s and 18.4 s with one, 10.7 s and 11.8 s with two.
 """
 
 import argparse
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ from threading import Timer
 
 from distributed import Client, LocalCluster
 
-from benchmarks.extraction import Folder
+from benchmarks.extraction import Folder, repeat_clip
 from stages.params import read_params
 from stages.spread import ENGINE
 from vision.hashing import hash_file
@@ -53,12 +54,12 @@ class Trial:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path, nargs="+")
-    clips = parser.parse_args().clips
+    parser.add_argument("--times", type=int, default=1)
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         identity = Folder(Path(temporary), read_params())
-        (identity.root / "clips").mkdir()
-        for clip in clips:
-            shutil.copyfile(clip, identity.root / "clips" / clip.name)
+        for clip in arguments.clips:
+            repeat_clip(clip, identity.root / "clips" / f"{clip.stem}.mp4", arguments.times)
         identity.sample()
         with _run_scheduler() as address:
             trials = {}

@@ -15,7 +15,7 @@ from stages.spread import spread
 from vision.alignment import Matrix
 from vision.bridge import TrackedFace, bridge_gaps
 from vision.chart import chart_view
-from vision.clip import Part
+from vision.clip import ClipInfo, Part
 from vision.clip_read import probe_clip
 from vision.edits import Edit, find_edited, read_edits
 from vision.evenly import pick_evenly
@@ -46,6 +46,8 @@ from vision.whole import whole_folder
 FITTED_FACES = 500  # from which a person's proportions are taken
 MAX_GAP_S = 0.3  # of the detector, over which a track is followed and its landmarks interpolated
 
+Infos = dict[str, ClipInfo]  # by the clips' names
+
 _PLACES = [column.name for column in DETECTIONS.columns if column.name != "mesh"]
 _LANDMARKS = ["clip", "frame", "face", "five", "mesh"]
 
@@ -66,17 +68,19 @@ def align(
 
     Raises FaceError where no sampled frame shows the person.
     """
-    faces = _follow_faces(clips, _read_places(detections), read_table(shots, SHOTS), params)
+    places = _read_places(detections)
+    infos = {str(clip): probe_clip(clips / str(clip)) for clip in sorted(places["clip"].unique())}
+    faces = _follow_faces(infos, places, read_table(shots, SHOTS), params)
     sampled, known_parts = read_table(frames, FRAMES), read_table(parts, PARTS)
     in_faceset = sampled["reason"] == ""
     faceset_clips = set(sampled.loc[in_faceset, "clip"])
     portraits = portray_tracks(detections, faces, faceset_clips)
-    verdicts = _judge_tracks(clips, faces, portraits, _decide_by_hand(faces, read_edits(edits)), params)
+    verdicts = _judge_tracks(infos, faces, portraits, _decide_by_hand(faces, read_edits(edits)), params)
     write_page(page, faces, verdicts, portraits)
     own = _list_own(faces, faceset_clips, verdicts)
     person = _learn_person(detections, own, portraits, params)
     taken = own.merge(sampled.loc[in_faceset, ["clip", "frame"]], on=["clip", "frame"])
-    located = _locate_faces(clips, detections, faces, sampled, verdicts, is_smoothed=params.smooth)
+    located = _locate_faces(infos, detections, faces, sampled, verdicts, is_smoothed=params.smooth)
     proportions, limits = _fit_own(detections, taken, params.crop_px), Limits(**params.limits.model_dump())
     rules = Rules(params.crop_px, proportions, person, limits)
     with TableWriter(tracks, TRACKS) as writer, whole_folder(faceset) as folder:
@@ -98,18 +102,18 @@ def _read_places(detections: Path) -> pd.DataFrame:
     )
 
 
-def _follow_faces(clips: Path, detections: pd.DataFrame, shots: pd.DataFrame, params: Align) -> pd.DataFrame:
+def _follow_faces(infos: Infos, detections: pd.DataFrame, shots: pd.DataFrame, params: Align) -> pd.DataFrame:
     """The detections, each with its track and shot."""
     pieces = []
     for clip, faces in detections.groupby("clip", sort=True):
         of_clip = shots[shots["clip"] == clip]
-        track = assign_tracks(faces, of_clip, params.min_overlap, _max_gap(clips / str(clip)))
+        track = assign_tracks(faces, of_clip, params.min_overlap, _max_gap(infos[str(clip)]))
         pieces.append(faces.assign(track=track))
     return pd.concat(pieces) if pieces else detections.assign(track=0)
 
 
-def _max_gap(path: Path) -> int:
-    return round(MAX_GAP_S * probe_clip(path).rate)
+def _max_gap(info: ClipInfo) -> int:
+    return round(MAX_GAP_S * info.rate)
 
 
 def _decide_by_hand(faces: pd.DataFrame, edits: list[Edit]) -> dict[tuple[str, int], bool]:
@@ -118,13 +122,13 @@ def _decide_by_hand(faces: pd.DataFrame, edits: list[Edit]) -> dict[tuple[str, i
 
 
 def _judge_tracks(
-    clips: Path, faces: pd.DataFrame, portraits: Portraits, by_hand: dict[tuple[str, int], bool], params: Align
+    infos: Infos, faces: pd.DataFrame, portraits: Portraits, by_hand: dict[tuple[str, int], bool], params: Align
 ) -> Verdicts:
     """A verdict for every (clip, track): by hand, by length, by look."""
     verdicts: Verdicts = {}
     candidates: list[Candidate] = []
     for clip, of_clip in faces.groupby("clip", sort=True):
-        info = probe_clip(clips / str(clip))
+        info = infos[str(clip)]
         # A still's track is one frame long, however short that is.
         min_frames = 1 if info.is_stills else min(params.min_track_s * info.rate, of_clip["frame"].nunique())
         n_faces = of_clip.groupby("frame").size()
@@ -191,7 +195,7 @@ def _read_faces(detections: Path, tracked: pd.DataFrame) -> Iterator[tuple[str, 
 
 
 def _locate_faces(
-    clips: Path,
+    infos: Infos,
     detections: Path,
     faces: pd.DataFrame,
     sampled: pd.DataFrame,
@@ -202,7 +206,7 @@ def _locate_faces(
     """All faces of all tracks, in order of clips and frames."""
     frames_of = dict(iter(sampled.groupby("clip")))
     for clip, of_clip in groupby(_read_faces(detections, faces), key=itemgetter(0)):
-        followed = bridge_gaps(map(itemgetter(1), of_clip), _max_gap(clips / clip))
+        followed = bridge_gaps(map(itemgetter(1), of_clip), _max_gap(infos[clip]))
         if is_smoothed:
             followed = smooth_faces(followed)
         yield from _locate_in_clip(followed, frames_of[clip], verdicts)

@@ -19,8 +19,9 @@ from errors import ClipError, ParamsError, one_line_errors
 from stages.originals import register_originals
 from stages.params import Sample, pick, read_key, read_params
 from stages.permission import is_recorded, require_consent
+from vision.ahead import read_ahead
 from vision.clip import ClipInfo, Frame
-from vision.clip_read import list_clips, probe_clip, read_frames
+from vision.clip_read import list_clips, probe_clip
 from vision.hashing import hash_file
 from vision.parts import PartFinder
 from vision.picture_hash import EVERY, hash_look
@@ -87,12 +88,13 @@ def _sample_clip(info: ClipInfo, known: dict[str, Path], picker: "Picker", cuts:
     starts: list[int] = []
     rows: list[dict[str, object]] = []
     n_frames = n_used = 0
-    for frame in read_frames(clip):
+    for frame in read_ahead(clip):
         parts.see(frame)
-        small = shrink_luma(frame)
+        luma = scale_luma(frame)
+        small = shrink_luma(luma)
         if info.is_stills or cuts.is_cut(small):
             starts.append(frame.index)
-        row = picker.judge(frame, small, info.time_base)
+        row = picker.judge(frame.pts * info.time_base, luma, small)
         look = hash_look(frame.planes[0]) if frame.index % EVERY == 0 else 0
         rows.append({**key, "frame": frame.index, "pts": frame.pts, "shot": len(starts) - 1, "look": look, **row})
         n_frames, n_used = n_frames + 1, n_used + (not row["reason"])
@@ -117,20 +119,28 @@ def _hash_new(clip: Path, known: dict[str, Path]) -> str:
     return sha256
 
 
-def shrink_luma(frame: Frame) -> Array:
-    """Luma of 64 x 36 pixels, float32 (36, 64), in grey levels of 8 bits."""
-    small = cv2.resize(frame.planes[0].astype(np.float32), SMALL_SIZE, interpolation=cv2.INTER_AREA)
-    return np.asarray(small / (1 << (frame.layout.bits - 8)), np.float32)
-
-
-def measure_sharpness(frame: Frame) -> float:
-    """Variance of the Laplacian of the luma, scaled to 360 lines, or to twice its lines where that is less."""
+def scale_luma(frame: Frame) -> Array:
+    """Luma of 360 lines at most, float32 (H, W), in grey levels of 8 bits."""
     luma = frame.planes[0].astype(np.float32)
+    scaled = _scale(luma, SHARPNESS_LINES, cv2.INTER_AREA) if len(luma) > SHARPNESS_LINES else luma
+    return np.asarray(scaled / (1 << (frame.layout.bits - 8)), np.float32)
+
+
+def shrink_luma(luma: Array) -> Array:
+    """The luma at 64 x 36 pixels, float32 (36, 64)."""
+    return np.asarray(cv2.resize(luma, SMALL_SIZE, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def measure_sharpness(luma: Array) -> float:
+    """Variance of the Laplacian of a luma of 360 lines; of fewer it is enlarged to them, or to twice its own."""
+    lines = min(SHARPNESS_LINES, MAX_ENLARGING * len(luma))
+    scaled = luma if lines == len(luma) else _scale(luma, lines, cv2.INTER_LINEAR)
+    return float(cv2.Laplacian(scaled, cv2.CV_32F).var())
+
+
+def _scale(luma: Array, lines: int, method: int) -> Array:
     height, width = luma.shape
-    lines = min(SHARPNESS_LINES, MAX_ENLARGING * height)
-    method = cv2.INTER_AREA if height > lines else cv2.INTER_LINEAR
-    scaled = cv2.resize(luma, (max(1, round(width * lines / height)), lines), interpolation=method)
-    return float(cv2.Laplacian(scaled / (1 << (frame.layout.bits - 8)), cv2.CV_32F).var())
+    return np.asarray(cv2.resize(luma, (max(1, round(width * lines / height)), lines), interpolation=method))
 
 
 @dataclass
@@ -177,11 +187,13 @@ class Picker:
         self._taken: Array | None = None
         self._taken_time = Fraction(0)
 
-    def judge(self, frame: Frame, small: Array, time_base: Fraction) -> dict[str, object]:
-        """Sharpness, difference to the last frame taken, and the reason against this one (empty: it is taken)."""
-        sharpness = measure_sharpness(frame)
+    def judge(self, time: Fraction, luma: Array, small: Array) -> dict[str, object]:
+        """Sharpness, difference to the last frame taken, and the reason against this one (empty: it is taken).
+
+        `time` in seconds; `luma` and `small` as `scale_luma` and `shrink_luma` give them.
+        """
+        sharpness = measure_sharpness(luma)
         difference = float("nan") if self._taken is None else float(np.abs(small - self._taken).mean())
-        time = frame.pts * time_base
         reason = self._find_reason(time, sharpness, difference)
         if not reason:
             self._taken, self._taken_time = small, time

@@ -22,7 +22,7 @@ from vision.masks import draw_mask
 from vision.outline import trace_face
 from vision.person_face import FaceShape, PersonFace, learn_face
 from vision.planes import region_to_rgb, rgb_to_planes
-from vision.surface import fit_shape, measure_facing, unroll
+from vision.surface import fit_shape, unroll
 from vision.tables import TRUTH, Table, read_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -117,10 +117,10 @@ def test_the_forehead_reaches_as_far_as_params_say(ada: Clip) -> None:
 def test_texels_move_with_the_face_and_face_the_camera_as_it_does(ada: Clip) -> None:
     surface = ada.person.surface
     mesh = ada.meshes[0]
-    placed = surface.place(mesh)
+    placed = surface.place(mesh).texels
     there = surface.is_there
-    np.testing.assert_allclose(surface.place(mesh * 2 + 5)[there], placed[there] * 2 + 5, atol=0.01)
-    facing = {frame: measure_facing(surface.place(ada.meshes[frame])) for frame in (0, 71, 130)}
+    np.testing.assert_allclose(surface.place(mesh * 2 + 5).texels[there], placed[there] * 2 + 5, atol=0.01)
+    facing = {frame: surface.place(ada.meshes[frame]).facing for frame in (0, 71, 130)}
     left, right = (np.s_[:, : facing[0].shape[1] // 3], np.s_[:, -(facing[0].shape[1] // 3) :])
     n_away = {
         frame: [int((one[side] < 0)[there[side]].sum()) for side in (left, right)] for frame, one in facing.items()

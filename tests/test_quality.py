@@ -37,8 +37,9 @@ def test_what_the_border_cuts_off_is_measured_also_of_a_tilted_face() -> None:
     assert measure_cut(SQUARE, upright, 80, (40, 200)) == pytest.approx(0.5, abs=0.01)
     assert measure_cut(SQUARE, upright, 80, (40, 30)) == pytest.approx(1 - 0.5 * 0.25, abs=0.01)
     to_crop = cv2.getRotationMatrix2D((39.5, 39.5), 30, 1.0) + np.array([[0, 0, -40], [0, 0, 0]])
-    middle = transform(invert(to_crop), SQUARE).mean(axis=0)
-    assert measure_cut(SQUARE, to_crop, 80, (200, round(middle[0]) + 1)) == pytest.approx(0.5, abs=0.03)
+    tilted = transform(invert(to_crop), SQUARE)
+    width = round(tilted[:, 0].mean()) + 1
+    assert measure_cut(tilted, to_crop, 80, (200, width)) == pytest.approx(0.5, abs=0.03)
 
 
 def test_a_face_much_like_any_one_before_is_a_duplicate(rng: np.random.Generator) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vision.alignment import CROP_CM, Matrix, align_face, transform
 from vision.crops import Picture, crop_frame
 from vision.planes import HasPlanes
-from vision.surface import TEXEL_CM, Mesh, Placed, measure_facing
+from vision.surface import TEXEL_CM, Mesh, Placed
 
 VIEW_PX = round(CROP_CM / TEXEL_CM)  # side of a crop whose pixels are as large as texels
 MIN_FACING = 0.4  # cosine to the camera from which on a texel's color tells something
@@ -35,6 +35,7 @@ def read_chart(frame: HasPlanes, mesh: Mesh, placed: Placed) -> Chart:
 
 def chart_view(view: Picture, frame_to_view: Matrix, placed: Placed) -> Chart:
     """The same from a view of the whole head, about VIEW_PX square."""
-    spots = np.nan_to_num(transform(frame_to_view, placed[..., :2].reshape(-1, 2))).reshape(*placed.shape[:2], 2)
+    spots = np.nan_to_num(transform(frame_to_view, placed.texels[..., :2].reshape(-1, 2)))
+    spots = spots.reshape(*placed.facing.shape, 2)
     colors: Picture = cv2.remap(view, spots[..., 0], spots[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return Chart(colors, measure_facing(placed).astype(np.float16))
+    return Chart(colors, placed.facing.astype(np.float16))

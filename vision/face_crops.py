@@ -129,9 +129,8 @@ def _see_face(frame: Frame, face: Located, rules: Rules) -> _Seen:
 def _cut(frame: Frame, face: Located, shape: FaceShape, crop_px: int) -> _Crop:
     to_crop = matrix(face.row["frame_to_crop"])
     crop = crop_frame(frame, to_crop, crop_px)
-    outline = transform(to_crop, shape.outline)
-    sharpness = measure_sharpness(crop, draw_mask(outline, (crop_px, crop_px)))
-    cut_ratio = measure_cut(outline, to_crop, crop_px, frame.planes[0].shape)
+    sharpness = measure_sharpness(crop, draw_mask(transform(to_crop, shape.outline), (crop_px, crop_px)))
+    cut_ratio = measure_cut(shape.outline, to_crop, crop_px, frame.planes[0].shape)
     return _Crop(encode_png(crop), sharpness, cut_ratio, shrink_face(crop))
 
 

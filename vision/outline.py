@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from vision.alignment import CROP_CM, Points, align_face, invert, transform
 from vision.extent import Extent
-from vision.surface import Mesh, Placed, measure_facing
+from vision.surface import Mesh, Placed
 
 _LIMB = 0.1  # facing over which the border fades where the surface turns away
 _FINER = 4  # a map of texels is looked at so much finer, between them, where its border is traced
@@ -17,7 +17,7 @@ _MIN_POINTS = 8
 
 def trace_face(extent: Extent, placed: Placed, mesh: Mesh) -> Points:
     """The outline (N, 2) of a face whose texels are placed so, by what of its extent faces the camera; N 0: nothing."""
-    facing = np.clip(measure_facing(placed) / _LIMB, -1, 1)
+    facing = np.clip(placed.facing / _LIMB, -1, 1)
     return _join(_trace(np.minimum(2 * extent - 1, facing), placed), mesh)
 
 
@@ -28,13 +28,14 @@ def trace_region(is_inside: NDArray[np.bool_], placed: Placed) -> list[Points]:
 
 def _trace(level: NDArray[np.floating], placed: Placed) -> list[Points]:
     """The borders of where a map of texels is above 0, brought into the picture."""
-    level = np.where(np.isfinite(placed[..., 0]), level, -1).astype(np.float32)
-    fine = cv2.resize(np.pad(level, 1, constant_values=-1), None, fx=_FINER, fy=_FINER)
+    level = np.where(np.isfinite(placed.texels[..., 0]), level, -1).astype(np.float32)
+    wide = cv2.copyMakeBorder(level, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=-1)
+    fine = cv2.resize(wide, None, fx=_FINER, fy=_FINER)
     borders, _ = cv2.findContours((fine > 0).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outlines = []
     for border in borders:
         texels = (border[:, 0].astype(np.float32) + 0.5) / _FINER - 1.5
-        spots = cv2.remap(placed[..., :2], texels[None, :, 0], texels[None, :, 1], cv2.INTER_LINEAR)[0]
+        spots = cv2.remap(placed.texels[..., :2], texels[None, :, 0], texels[None, :, 1], cv2.INTER_LINEAR)[0]
         spots = spots[np.isfinite(spots).all(axis=1)]
         if len(spots) >= _MIN_POINTS:
             outlines.append(spots)

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from vision.alignment import Matrix, Points, compose, invert, transform
+from vision.color import to_lab
+from vision.crops import Picture
 from vision.planes import HasPlanes
 from vision.region import cut_around
 
 _LEAST_PX = 24.0  # side of a face (the root of its area) below which its border cannot be told
-_FINE_PX = 200.0  # side of a face from twice which on it is looked at in a smaller picture
+_FINE_PX = 100.0  # side of a face from twice which on it is looked at in a smaller picture
 _N_POINTS = 160
 # How far the outline may move in a step, about, as a share of the face's side; over how many points that is smoothed.
 _STEPS = ((0.06, 5.0), (0.03, 2.5))
@@ -40,22 +42,21 @@ def fit_outline(frame: HasPlanes, outline: Points) -> Points:
     if side < _LEAST_PX:
         return outline
     factor = max(1, int(side / _FINE_PX))
-    lab, to_region = _read_colors(frame, outline, _MARGIN * side, factor)
+    region, to_region = _cut_region(frame, outline, _MARGIN * side, factor)
     side /= factor
-    lab = cv2.GaussianBlur(lab, (0, 0), 0.3 + _APART * side)
+    region = cv2.GaussianBlur(region, (0, 0), 0.3 + _APART * side)
     points = transform(to_region, _space_evenly(outline))
     for reach, smoothness in _STEPS:
-        points = _move(points, lab, reach * side, max(_APART * side, 0.5), smoothness)
+        points = _move(points, region, reach * side, max(_APART * side, 0.5), smoothness)
     return transform(invert(to_region), points)
 
 
-def _read_colors(frame: HasPlanes, outline: Points, margin: float, factor: int) -> tuple[Floats, Matrix]:
-    """The region around an outline in CIELAB (H, W, 3), shrunk by a factor, and what maps the frame to it (2x3)."""
+def _cut_region(frame: HasPlanes, outline: Points, margin: float, factor: int) -> tuple[Picture, Matrix]:
+    """The region around an outline, shrunk by a factor, and what maps the frame to it (2x3)."""
     low, high = outline.min(axis=0), outline.max(axis=0)
     to_square = np.array([[1, 0, -low[0]], [0, 1, -low[1]]], np.float64)
     region, from_region = cut_around(frame, to_square, int(np.ceil((high - low).max())), margin, factor)
-    lab = cv2.cvtColor(region.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    return lab, compose(invert(from_region), to_square)
+    return region, compose(invert(from_region), to_square)
 
 
 def _space_evenly(outline: Points) -> Points:
@@ -66,12 +67,12 @@ def _space_evenly(outline: Points) -> Points:
     return np.stack([np.interp(wanted, lengths, closed[:, axis]) for axis in (0, 1)], axis=1).astype(np.float32)
 
 
-def _move(points: Points, lab: Floats, reach: float, apart: float, smoothness: float) -> Points:
+def _move(points: Points, region: Picture, reach: float, apart: float, smoothness: float) -> Points:
     """The points moved along their normals, by about `reach` at most; pixels of the region."""
     normals = _find_normals(points)
     n_out = round(reach / apart)
     tried = np.arange(-n_out, n_out + 1, dtype=np.float32) * apart
-    likeness = _read_likeness(points, normals, lab, reach, apart)
+    likeness = _read_likeness(points, normals, region, reach, apart)
     inside, outside = likeness[:, : -2 * _ACROSS], likeness[:, 2 * _ACROSS :]
     weights = np.clip(inside - outside, 0, 1) * inside * np.exp(-0.5 * (tried / reach) ** 2)
     sureness, mean = weights.max(axis=1), (weights * tried).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-6)
@@ -80,10 +81,10 @@ def _move(points: Points, lab: Floats, reach: float, apart: float, smoothness: f
     return moved
 
 
-def _read_likeness(points: Points, normals: Points, lab: Floats, reach: float, apart: float) -> Floats:
+def _read_likeness(points: Points, normals: Points, region: Picture, reach: float, apart: float) -> Floats:
     """How like the skin further inside the picture is along each normal: (N, places), reach and _ACROSS each way."""
     n_out, n_deep = round(reach / apart), round(_SKIN_FROM * reach / apart)
-    colors = _sample(lab, points, normals, np.arange(-n_deep, n_out + _ACROSS + 1, dtype=np.float32) * apart)
+    colors = _sample(region, points, normals, np.arange(-n_deep, n_out + _ACROSS + 1, dtype=np.float32) * apart)
     skin = np.median(colors[:, : n_deep - round(_SKIN_TO * reach / apart) : 2], axis=1)
     smooth_skin = gaussian_filter1d(skin, _SKIN_POINTS, axis=0, mode="wrap")[:, None]
     return _compare(colors[:, n_deep - n_out - _ACROSS :], smooth_skin)
@@ -97,11 +98,10 @@ def _find_normals(points: Points) -> Points:
     return np.asarray(normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-6), np.float32)
 
 
-def _sample(lab: Floats, points: Points, normals: Points, places: Floats) -> Floats:
-    """The colors (N, places, 3) along each point's normal."""
+def _sample(region: Picture, points: Points, normals: Points, places: Floats) -> Floats:
+    """The colors (N, places, 3) along each point's normal, in CIELAB."""
     spots = points[:, None] + normals[:, None] * places[None, :, None]
-    sampled = cv2.remap(lab, spots[..., 0], spots[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(sampled, np.float32)
+    return to_lab(cv2.remap(region, spots[..., 0], spots[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
 
 
 def _compare(colors: Floats, skin: Floats) -> Floats:

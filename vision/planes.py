@@ -216,6 +216,8 @@ def _average_to(plane: Array, size: tuple[int, int]) -> Array:
 
 def _repeat(chroma: Array, layout: Layout, size: tuple[int, ...]) -> Array:
     """Chroma samples -> one for each pixel of `size` (height, width)."""
+    if layout.step_x == layout.step_y == 1:
+        return chroma
     height, width = size
     n_rows, n_columns = chroma.shape
     whole = (n_columns * layout.step_x, n_rows * layout.step_y)

@@ -41,10 +41,12 @@ def find_flaw(shape: FaceShape, cut_ratio: float, limits: Limits) -> str:
 
 
 def measure_cut(outline: Points, frame_to_crop: Matrix, crop_px: int, size: tuple[int, int]) -> float:
-    """The share of a face that lies outside of the picture. `outline`: (N, 2) in crop pixels; `size`: the frame's."""
+    """The share of a face that lies outside of the picture. `outline`: (N, 2), frame pixels; `size`: the frame's."""
     height, width = size
+    if (outline >= -0.5).all() and (outline <= np.array([width, height]) - 0.5).all():
+        return 0.0
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
-    face = draw_mask(outline, (crop_px, crop_px))
+    face = draw_mask(transform(frame_to_crop, outline), (crop_px, crop_px))
     inside = np.minimum(face, draw_mask(transform(frame_to_crop, corners), (crop_px, crop_px)))
     return float(1 - inside.sum() / max(float(face.sum()), 1.0))
 

@@ -6,9 +6,12 @@ forehead is carried on as it goes there.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.spatial import Delaunay
 
 from vision.mesh_regions import STABLE_POINTS
@@ -24,27 +27,35 @@ _RINGS = 2  # of points above the upper edge
 
 Mesh = NDArray[np.floating]
 Shape = NDArray[np.float64]  # (N_SKIN, 3): centimetres, y down and z towards the back
-Placed = NDArray[np.float32]  # (H, W, 3): x, y, z of texels in pixels, z to the back; NaN off the face
+
+
+class Placed(NamedTuple):
+    """Where texels lie on a face: x, y, z in pixels, z to the back, (H, W, 3), NaN off the face.
+
+    `facing` (H, W): how far each is turned to the camera, 1 fully, 0 at its limb, below 0 away, -1 off the face.
+    """
+
+    texels: NDArray[np.float32]
+    facing: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Surface:
-    """A grid (H, W) of texels: three points each, (H, W, 3), and their shares; `is_there` where it holds the face.
+    """A grid (H, W) of texels, each a mix of points: `shares` (H * W, points). `is_there` where it holds the face.
 
     Points from N_SKIN on lie above the upper edge: `above` has (point of the edge, point below it, how far on).
     """
 
-    points: NDArray[np.int64]
-    shares: NDArray[np.float32]
+    shares: csr_array
     is_there: NDArray[np.bool_]
     above: tuple[tuple[int, int, float], ...]
 
     def place(self, mesh: Mesh) -> Placed:
         """Where the texels lie on a face with this mesh (478, 3)."""
         carried = _carry_on(mesh[:N_SKIN, :3].astype(np.float32), self.above)
-        placed: Placed = np.einsum("hwkd,hwk->hwd", carried[self.points], self.shares)
-        placed[~self.is_there] = np.nan
-        return placed
+        texels: NDArray[np.float32] = (self.shares @ carried).reshape(*self.is_there.shape, 3)
+        texels[~self.is_there] = np.nan
+        return Placed(texels, _measure_facing(texels))
 
 
 def fit_shape(meshes: Sequence[Mesh]) -> Shape:
@@ -79,16 +90,27 @@ def unroll(shape: Shape, forehead_cm: float) -> Surface:
     to_shares = triangles.transform[found]
     two = np.einsum("hwij,hwj->hwi", to_shares[:, :, :2], grid - to_shares[:, :, 2])
     shares = np.concatenate([two, 1 - two.sum(axis=2, keepdims=True)], axis=2)
-    return Surface(triangles.simplices[found].astype(np.int64), shares.astype(np.float32), found >= 0, above)
+    rows = np.arange(0, 3 * found.size + 1, 3)
+    mixed = (shares.astype(np.float32).ravel(), triangles.simplices[found].ravel(), rows)
+    return Surface(csr_array(mixed, shape=(found.size, len(carried))), found >= 0, above)
 
 
-def measure_facing(placed: Placed) -> NDArray[np.float32]:
-    """How far each texel is turned to the camera: 1 fully, 0 at its limb, below 0 away, -1 off the face. (H, W)."""
-    across, down = np.gradient(placed, axis=1), np.gradient(placed, axis=0)
-    normal = np.cross(across, down)
-    lengths = np.linalg.norm(normal, axis=2)
-    facing: NDArray[np.float32] = normal[..., 2] / np.maximum(lengths, 1e-9)
-    return np.nan_to_num(facing, nan=-1).astype(np.float32)
+def _measure_facing(texels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The z of each texel's normal, by the texels beside it."""
+    x, y, z = np.moveaxis(texels, 2, 0).copy()
+    (x_across, x_down), (y_across, y_down), (z_across, z_down) = _slope(x), _slope(y), _slope(z)
+    normal_x = y_across * z_down - z_across * y_down
+    normal_y = z_across * x_down - x_across * z_down
+    normal_z = x_across * y_down - y_across * x_down
+    lengths = np.sqrt(normal_x**2 + normal_y**2 + normal_z**2)
+    facing: NDArray[np.float32] = np.nan_to_num(normal_z / np.maximum(lengths, 1e-9), nan=-1)
+    return facing
+
+
+def _slope(values: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How a map (H, W) changes across and down, times any factor that is the same for both of a texel's neighbors."""
+    wide = cv2.copyMakeBorder(values, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    return wide[1:-1, 2:] - wide[1:-1, :-2], wide[2:, 1:-1] - wide[:-2, 1:-1]
 
 
 def _list_above(shape: Shape, forehead_cm: float) -> tuple[tuple[int, int, float], ...]:
