@@ -74,6 +74,18 @@ def test_mesh_and_five_agree_on_where_a_frontal_face_lies() -> None:
     )
 
 
+@pytest.mark.parametrize("width", [0.9, 1.1])
+def test_a_head_that_turns_keeps_its_size_however_wide_it_is_and_its_eyes_their_place(width: float) -> None:
+    eyes = canonical_landmarks("mesh")[[list(STABLE_POINTS).index(point) for point in (33, 133, 362, 263)]].mean(0)
+    for yaw in (-40, -20, 20, 40):
+        mesh = turned_mesh(yaw, 0, 0)
+        mesh[:, 0] = (mesh[:, 0] - 300) * width + 300
+        matrix = align_face(mesh, "mesh", 256)
+        assert scale_of(matrix) == pytest.approx(scale_of(align_face(turned_mesh(0, 0, 0), "mesh", 256)), rel=0.01)
+        found = transform(matrix, mesh[[33, 133, 362, 263], :2]).mean(axis=0)
+        np.testing.assert_allclose(found, eyes * 256 - 0.5, atol=0.05)
+
+
 @pytest.mark.parametrize(("yaw", "pitch", "roll"), [(0, 0, 0), (30, 0, 0), (-35, 0, 0), (0, 15, 0), (0, 0, 20)])
 def test_pose_is_found_in_the_picture_s_directions(yaw: float, pitch: float, roll: float) -> None:
     found = estimate_pose(turned_mesh(yaw, pitch, roll), "mesh")

@@ -6,10 +6,13 @@ Indices are those of MediaPipe's face mesh (Apache-2.0); left is as seen in the 
 import numpy as np
 from numpy.typing import NDArray
 
+from vision.similarity import estimate_similarity
+
 # (outer corner, inner corner, three points of the upper lid, the three of the lower lid below them)
 LEFT_EYE = (33, 133, (160, 159, 158), (144, 145, 153))
 RIGHT_EYE = (263, 362, (387, 386, 385), (373, 374, 380))
 LEFT_IRIS, RIGHT_IRIS = 468, 473  # their middles
+_ACROSS_IRISES = ((469, 470, 474, 475), (471, 472, 476, 477))  # ends of their diameters
 # Rings around what expression shows in: each eye and brow, left first, and the lips.
 _EYES = (
     (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7),
@@ -21,6 +24,7 @@ _BROWS = (
 )
 _MOUTH = ((61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146),)
 REGIONS = {"eyes": _EYES, "brows": _BROWS, "mouth": _MOUTH}
+_INNER_BROWS, _BRIDGE = (55, 107, 285, 336), (168, 6)
 MOUTH_CORNERS = (61, 291)
 UPPER_INNER_LIP = (82, 13, 312)
 LOWER_INNER_LIP = (87, 14, 317)
@@ -48,6 +52,7 @@ STABLE_POINTS = {
     234: (-7.664, 0.673, -2.436),
     454: (7.664, 0.673, -2.436),
 }
+_CANONICAL = np.array(list(STABLE_POINTS.values())) * (1, -1, -1)  # y down and z away, as in pictures
 
 
 def mouth_open(mesh: NDArray[np.float32]) -> float:
@@ -75,6 +80,16 @@ def mouth_width(mesh: NDArray[np.float32]) -> float:
     return _distance(mesh, MOUTH_CORNERS[:1], MOUTH_CORNERS[1:]) / _distance(mesh, LEFT_EYE[:1], RIGHT_EYE[:1])
 
 
+def iris_diameter(mesh: NDArray[np.float32]) -> float:
+    """The mean diameter of both irises in the picture, pixels. `mesh`: (478, 3) pixels."""
+    return _distance(mesh[:, :2], *_ACROSS_IRISES)
+
+
+def irises_apart(mesh: NDArray[np.float32]) -> float:
+    """The distance of the irises' middles, pixels. `mesh`: (478, 3) pixels."""
+    return _distance(mesh, (LEFT_IRIS,), (RIGHT_IRIS,))
+
+
 def gaze(mesh: NDArray[np.float32]) -> float:
     """How far the irises lie to the picture's right of their eyes' middles, over the eyes' width. `mesh`: (478, 3)."""
     left = _place_between(mesh, LEFT_EYE[0], LEFT_EYE[1], LEFT_IRIS)
@@ -82,13 +97,22 @@ def gaze(mesh: NDArray[np.float32]) -> float:
     return (left + right) / 2 - 0.5
 
 
-def brow_height(mesh: NDArray[np.float32]) -> float:
-    """Distance of the brows from the eyes' corners over that of the eyes' outer corners. `mesh`: (478, 3) pixels."""
-    heights = [
-        np.linalg.norm(mesh[list(brow)].mean(axis=0) - mesh[list(eye[:2])].mean(axis=0))
-        for brow, eye in zip(_BROWS, (LEFT_EYE, RIGHT_EYE), strict=True)
-    ]
-    return float(np.mean(heights)) / _distance(mesh, LEFT_EYE[:1], RIGHT_EYE[:1])
+def straighten(mesh: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The mesh (478, 3) as it looks straight ahead, as large as the canonical face: cm, y down, z towards the back."""
+    turn = estimate_similarity(mesh[list(STABLE_POINTS)].astype(np.float64), _CANONICAL)
+    straight: NDArray[np.float64] = mesh @ turn[:, :3].T + turn[:, 3]
+    return straight
+
+
+def brow_height(straight: NDArray[np.float64]) -> float:
+    """How high the inner ends of the brows stand above the nose's bridge, cm. `straight`: of `straighten`."""
+    return float(straight[list(_BRIDGE), 1].mean() - straight[list(_INNER_BROWS), 1].mean())
+
+
+def mouth_lift(straight: NDArray[np.float64]) -> float:
+    """How high the mouth's corners stand above the middle of the inner lips, cm. `straight`: of `straighten`."""
+    lips = [*UPPER_INNER_LIP, *LOWER_INNER_LIP]
+    return float(straight[lips, 1].mean() - straight[list(MOUTH_CORNERS), 1].mean())
 
 
 def _place_between(mesh: NDArray[np.float32], first: int, second: int, point: int) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.spatial import Delaunay
 
-from vision.mesh_regions import STABLE_POINTS
+from vision.mesh_regions import STABLE_POINTS, straighten
 from vision.similarity import estimate_similarity
 
 TEXEL_CM = 0.3  # on a face of MediaPipe's canonical size
@@ -60,12 +60,7 @@ class Surface:
 
 def fit_shape(meshes: Sequence[Mesh]) -> Shape:
     """The median shape of meshes (478, 3) of one person."""
-    stable = np.array(list(STABLE_POINTS.values())) * (1, -1, -1)
-    fitted = []
-    for mesh in meshes:
-        turn = estimate_similarity(mesh[list(STABLE_POINTS)].astype(np.float64), stable)
-        fitted.append(mesh[:N_SKIN] @ turn[:, :3].T + turn[:, 3])
-    shape: Shape = np.median(fitted, axis=0)
+    shape: Shape = np.median([straighten(mesh)[:N_SKIN] for mesh in meshes], axis=0)
     return shape
 
 
