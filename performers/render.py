@@ -1,7 +1,8 @@
 """Render the performers' clips and their truth: `python -m performers.render`.
 
 `demo` is ada's take, the truth of it played by ben's head, and the table of both; `source` is ben's own take and
-its table; `range` is ben's second take. Frames are independent of each other, so processes share them.
+its table; `range` and `turned` are ben's second and third take. Frames are independent of each other, so processes
+share them.
 """
 
 import argparse
@@ -25,8 +26,8 @@ from performers.voice import SAMPLES_PER_S, speak_aloud
 from vision.tables import TRUTH, make_table, write_table
 from vision.video_write import VideoWriter, footage_format
 
-TARGET, SOURCE, RANGE = "ada", "ben", "ben_range"
-SCENES = ("demo", "source", "range")
+TARGET, SOURCE, RANGE, TURNED = "ada", "ben", "ben_range", "ben_turned"
+SCENES = ("demo", "source", "range", "turned")
 CRF, TRUTH_CRF = 16, 12
 PRESET = "slow"
 
@@ -69,6 +70,8 @@ def render_scenes(scenes: list[str], order: Order) -> None:
             render_source(pool, order)
         if "range" in scenes:
             render_own(pool, order, RANGE, "take2.mp4")
+        if "turned" in scenes:
+            render_own(pool, order, TURNED, "take3.mp4")
 
 
 def use_one_thread() -> None:

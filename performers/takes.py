@@ -111,4 +111,31 @@ BEN_RANGE = Script(
     blinks_s=tuple(0.5 + 1.1 * index for index in range(27)),
 )
 
-SCRIPTS = {"ada": ADA_TAKE, "ben": BEN_TAKE, "ben_range": BEN_RANGE}
+# Speech of a head that stays turned, to one side and the other: where it swings, hardly any mouth is wide at the ends.
+BEN_TURNED = Script(
+    scene="ben",
+    n_frames=288,
+    seed=204,
+    curves={
+        "yaw": (
+            "0:-33 0.8:-40 1.8:-34 2.6:-41 3:-33 3.6:33 4.4:41 5.4:34 6.2:40 6.6:33 7.2:-32 8:-40 9:-35 9.6:34 10.6:41 "
+            "12:34"
+        ),
+        "pitch": swing(1.7, -14, 14),
+        "roll": swing(2.3, -10, 10),
+        "smile": swing(1.9, 0, 0.9),
+        "brow": swing(2.1, -0.8, 1),
+        "gaze_x": swing(1.3, -16, 16),
+        "gaze_y": swing(1.9, -9, 10),
+        "head_x": swing(5.3, -1.3, 1.3),
+        "camera_x": "0:3 12:-3",
+        "camera_z": swing(7, -4, 4),
+        "light_yaw": swing(3.7, -46, -12),
+        "light": swing(2.9, 0.86, 1.1),
+        "warmth": swing(4.7, 0.3, 0.7),
+    },
+    speech=((0.1, 3.1), (3.5, 6.7), (7.1, 9.2), (9.5, 11.9)),
+    blinks_s=(1.2, 2.9, 4.1, 5.7, 7.5, 8.9, 10.3, 11.5),
+)
+
+SCRIPTS = {"ada": ADA_TAKE, "ben": BEN_TAKE, "ben_range": BEN_RANGE, "ben_turned": BEN_TURNED}

@@ -31,6 +31,7 @@ CLIPS = {
     "truth": TRUTH_FOLDER / "demo.mp4",
     "source": ROOT / "clips/ben/take1.mp4",
     "range": ROOT / "clips/ben/take2.mp4",
+    "turned": ROOT / "clips/ben/take3.mp4",
 }
 MIN_PSNR_DB = 32.0
 MIN_IOU = 0.98
@@ -109,11 +110,12 @@ def test_a_clip_in_git_shows_what_the_code_renders(
     np.testing.assert_allclose(frame.landmarks.ravel(), table[f"{prefix}landmarks"][index], atol=0.5)
 
 
-def test_the_second_take_in_git_is_what_the_code_renders() -> None:
-    moments = write_script("ben_range")
-    for index in (40, 700):
-        assert psnr_db(render_frame(BEN, moments[index]).picture, decoded("range", index)) >= MIN_PSNR_DB
-    assert sum(1 for _ in read_frames(CLIPS["range"])) == len(moments)
+@pytest.mark.parametrize(("clip", "indices"), [("range", (40, 700)), ("turned", (60, 200))])
+def test_the_further_takes_in_git_are_what_the_code_renders(clip: str, indices: tuple[int, ...]) -> None:
+    moments = write_script(f"ben_{clip}")
+    for index in indices:
+        assert psnr_db(render_frame(BEN, moments[index]).picture, decoded(clip, index)) >= MIN_PSNR_DB
+    assert sum(1 for _ in read_frames(CLIPS[clip])) == len(moments)
 
 
 @pytest.mark.parametrize("clip", ["target", "truth", "source"])
@@ -172,6 +174,15 @@ def test_the_second_take_shows_together_what_the_first_shows_apart() -> None:
         return len({(moment.yaw // 7, moment.pitch // 5) for moment in write_script(name)})
 
     assert count_pairs("ben_range") > 1.5 * count_pairs("ben")
+
+
+def test_the_third_take_speaks_to_both_sides_twice_as_often_as_the_others_do() -> None:
+    def count_wide(name: str, side: int) -> float:
+        moments = write_script(name)
+        return sum(moment.yaw * side > 30 and moment.mouth_open > 0.5 for moment in moments) / len(moments)
+
+    for side in (-1, 1):
+        assert count_wide("ben_turned", side) > 2 * max(count_wide("ben", side), count_wide("ben_range", side))
 
 
 @pytest.mark.parametrize("identity", [ADA, BEN])
