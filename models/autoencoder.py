@@ -58,13 +58,13 @@ class Autoencoder(nn.Module):
         return cast(dict[Role, Tensor], self.decoder(codes))
 
     def restore(self, faces: Tensor, expressions: Expressions, role: Role) -> Tensor:
-        """Faces of the role's own identity, with these expressions (N, 6), restored."""
+        """Faces of the role's own identity, with these expressions (N, 9), restored."""
         return self.decode(self.encoder(faces), self.coder(role).describe(self._limit(expressions, role)), role)
 
     def swap(self, faces: Tensor, expressions: Expressions, role: Role, carry_ratio: float) -> Tensor:
         """Faces of the other identity, as the one in `role` would look with that expression.
 
-        `carry_ratio`: share of what the expression does not explain (light, gaze) that is carried over from the code.
+        `carry_ratio`: share of what the expression does not explain (such as light) that is carried over from the code.
         A face whose expression is not known keeps its code.
         """
         other = ROLES[1 - ROLES.index(role)]

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from vision.balance import count_source_draws, count_target_draws
 from vision.expression import EXPRESSION, Expressions
 
-NEUTRAL = {"yaw": 0.0, "pitch": 0.0, "left_eye_open": 0.3, "right_eye_open": 0.3, "mouth_open": 0.0, "mouth_width": 1.0}
+NEUTRAL = dict.fromkeys(EXPRESSION, 0.0) | {"left_eye_open": 0.3, "right_eye_open": 0.3, "mouth_width": 1.0}
 RATIO = st.floats(0, 1, width=32) | st.just(np.nan)
 EXPRESSIONS = st.integers(1, 40).flatmap(
     lambda n: arrays(np.float32, (n, len(EXPRESSION)), elements=RATIO | st.floats(-90, 90, width=32))

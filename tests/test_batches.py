@@ -20,7 +20,7 @@ def write_packed(folder: Path, n: int, value: int) -> Path:
     np.save(folder / "train.npy", faces)
     np.save(folder / "validation.npy", faces[:2])
     for split, n_faces in (("train", n), ("validation", 2)):
-        np.save(folder / f"{split}-expressions.npy", np.full((n_faces, 6), value, np.float32))
+        np.save(folder / f"{split}-expressions.npy", np.full((n_faces, len(EXPRESSION)), value, np.float32))
     return folder
 
 
@@ -60,7 +60,7 @@ MOUTH = EXPRESSION.index("mouth_open")
 def write_mouths(folder: Path, mouths: list[float]) -> Path:
     """Faces whose mouths are open so far; the rest of their expressions is alike."""
     write_packed(folder, len(mouths), 9)
-    expressions = np.full((len(mouths), 6), 0.3, np.float32)
+    expressions = np.full((len(mouths), len(EXPRESSION)), 0.3, np.float32)
     expressions[:, MOUTH] = mouths
     np.save(folder / "train-expressions.npy", expressions)
     return folder

@@ -148,8 +148,10 @@ def test_the_measured_expression_decides_the_swap(take: Path, tmp_path: Path) ->
     info = CheckpointInfo("compact", 32, "tiny", 0.75, 128, 1)
     model = build_autoencoder("compact", 32, "tiny", 1)
     rng = np.random.default_rng(3)
-    expressions = rng.normal(0, 1, (64, 6)).astype(np.float32)
-    directions = torch.from_numpy(rng.normal(0, 2, (6, model.encoder(torch.zeros(1, 3, 32, 32)).shape[1])))
+    expressions = rng.normal(0, 1, (64, len(EXPRESSION))).astype(np.float32)
+    directions = torch.from_numpy(
+        rng.normal(0, 2, (len(EXPRESSION), model.encoder(torch.zeros(1, 3, 32, 32)).shape[1]))
+    )
     for role in ROLES:
         model.coder(role).learn_habit(expressions)
         model.coder(role).fit(expressions, torch.from_numpy(expressions).double() @ directions)

@@ -248,6 +248,7 @@ def _track_row(frame: int) -> dict[str, object]:
         "mouth_open": _mouth(frame) / 255,
         **dict.fromkeys(("eye_open", "left_eye_open", "right_eye_open"), _eye(frame) / 255),
         "mouth_width": 0.6,
+        **dict.fromkeys(("mouth_lift", "brow_height", "gaze"), 0.0),
         "outline": face_outline(_landmarks(frame), "five", to_crop, CROP_PX).ravel(),
         "covers": [],
         "covered_ratio": 0.0,

@@ -7,6 +7,8 @@ from models.autoencoder import build_autoencoder
 from models.expression import N_FEATURES, ExpressionCoder
 from vision.expression import EXPRESSION, Habit, is_known, measure_expression, mirror_expressions
 
+N = len(EXPRESSION)
+
 
 def habit(neutral: list[float], reach: float) -> Habit:
     middle = np.array(neutral, np.float32)
@@ -14,11 +16,12 @@ def habit(neutral: list[float], reach: float) -> Habit:
 
 
 def draw_expressions(rng: np.random.Generator, n: int = 200) -> np.ndarray:
-    return (rng.normal(0, 1, (n, 6)) * (10, 5, 0.1, 0.1, 0.1, 0.05) + (0, 0, 0.3, 0.3, 0.1, 0.5)).astype(np.float32)
+    spread, middle = (10, 5, 0.1, 0.1, 0.1, 0.05, 0.1, 0.1, 0.03), (0, 0, 0.3, 0.3, 0.1, 0.5, 0.1, 1, 0)
+    return (rng.normal(0, 1, (n, len(EXPRESSION))) * spread + middle).astype(np.float32)
 
 
 def test_one_person_s_usual_face_becomes_the_other_s_and_half_closed_eyes_stay_half_closed() -> None:
-    ada, ben = habit([0, -10, 0.4, 0.4, 0.1, 0.5], 5), habit([0, 3, 0.2, 0.2, 0.1, 0.6], 5)
+    ada, ben = habit([0, -10, 0.4, 0.4, 0.1, 0.5, 0, 1, 0], 5), habit([0, 3, 0.2, 0.2, 0.1, 0.6, 0.1, 2, 0.1], 5)
     usual, half = ada.neutral.copy(), ada.neutral.copy()
     half[2:4] /= 2
     adopted = ben.adopt(np.stack([usual, half]), ada)
@@ -27,8 +30,8 @@ def test_one_person_s_usual_face_becomes_the_other_s_and_half_closed_eyes_stay_h
 
 
 def test_nobody_is_led_far_beyond_what_they_have_shown() -> None:
-    ada, ben = habit([1] * 6, 50), habit([1] * 6, 1)
-    np.testing.assert_allclose(ben.adopt(np.full((1, 6), 40, np.float32), ada), np.full((1, 6), 2.3))
+    ada, ben = habit([1] * N, 50), habit([1] * N, 1)
+    np.testing.assert_allclose(ben.adopt(np.full((1, N), 40, np.float32), ada), np.full((1, N), 2.3))
 
 
 def test_five_landmarks_tell_no_expression() -> None:
@@ -81,7 +84,7 @@ def test_a_swap_exchanges_expressed_codes_and_carries_the_rest_over(rng: np.rand
     expressions = draw_expressions(rng, 4)
     with torch.inference_mode():
         plain = model.decode(model.encoder(faces), torch.zeros(4, N_FEATURES), "source")
-        unknown = np.full((4, 6), np.nan, np.float32)
+        unknown = np.full((4, N), np.nan, np.float32)
         assert torch.equal(model.swap(faces, unknown, "source", 0.5), plain)  # nothing was fitted
         for role in ("source", "target"):
             sample = draw_expressions(rng)
@@ -104,10 +107,10 @@ def test_a_swap_exchanges_expressed_codes_and_carries_the_rest_over(rng: np.rand
 def test_a_decoder_is_told_the_same_of_two_people_s_half_closed_eyes_and_nothing_of_unknown_ones() -> None:
     coders = [ExpressionCoder(8), ExpressionCoder(8)]
     for coder, usual in zip(coders, (0.4, 0.2), strict=True):
-        shown = np.tile(np.array([0, 0, usual, usual, 0.1, 0.5], np.float32), (21, 1))
+        shown = np.tile(np.array([0, 0, usual, usual, 0.1, 0.5, 0, 1, 0], np.float32), (21, 1))
         shown[:, 2:4] *= np.linspace(0, 2, 21, dtype=np.float32)[:, None]
         coder.learn_habit(shown)
-    wide, narrow = (np.array([[0, 0, eye, eye, 0.1, 0.5], [np.nan] * 6], np.float32) for eye in (0.2, 0.1))
+    wide, narrow = (np.array([[0, 0, eye, eye, 0.1, 0.5, 0, 1, 0], [np.nan] * N], np.float32) for eye in (0.2, 0.1))
     told = [coder.describe(face) for coder, face in zip(coders, (wide, narrow), strict=True)]
     torch.testing.assert_close(told[0], told[1], atol=1e-3, rtol=0)
     assert told[0][0].abs().max() <= 5
@@ -116,8 +119,10 @@ def test_a_decoder_is_told_the_same_of_two_people_s_half_closed_eyes_and_nothing
 
 
 def test_a_mirrored_face_looks_the_other_way_with_its_eyes_exchanged() -> None:
-    face = np.array([[20, -5, 0.1, 0.3, 0.2, 0.5]], np.float32)
-    np.testing.assert_array_equal(mirror_expressions(face), np.array([[-20, -5, 0.3, 0.1, 0.2, 0.5]], np.float32))
+    face = np.array([[20, -5, 0.1, 0.3, 0.2, 0.5, 0.1, 1.0, 0.2]], np.float32)
+    np.testing.assert_array_equal(
+        mirror_expressions(face), np.array([[-20, -5, 0.3, 0.1, 0.2, 0.5, 0.1, 1.0, -0.2]], np.float32)
+    )
     np.testing.assert_array_equal(mirror_expressions(mirror_expressions(face)), face)
 
 
@@ -126,7 +131,7 @@ def test_a_swap_tells_the_decoder_of_nothing_that_its_person_never_showed(rng: n
     for role in ("source", "target"):
         model.coder(role).learn_habit(draw_expressions(rng))
     furthest = np.stack([model.coder("source").habit.high] * 2)
-    beyond = furthest + np.array([[0] * 6, [30, 15, 0.3, 0.3, 0.3, 0.1]], np.float32)
+    beyond = furthest + np.array([[0] * N, [30, 15, 0.3, 0.3, 0.3, 0.1, 0.5, 0.5, 0.2]], np.float32)
     model.coder("target").load_state_dict(model.coder("source").state_dict())
     face = torch.rand((1, 3, 32, 32), generator=torch.Generator().manual_seed(2)).expand(2, -1, -1, -1)
     with torch.inference_mode():

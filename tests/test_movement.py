@@ -1,10 +1,12 @@
 """What a face does: gaze and brows as the head holds them, however it is turned, and no gaze of shut eyes."""
 
 import numpy as np
+import pytest
 
+from tests.turned_mesh import turned_mesh
 from vision.alignment import Points
 from vision.crops import Picture
-from vision.mesh_regions import LEFT_EYE, LEFT_IRIS, REGIONS, RIGHT_EYE, RIGHT_IRIS, brow_height, gaze
+from vision.mesh_regions import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS, brow_height, gaze, mouth_lift, straighten
 from vision.movement import measure_movement
 from vision.take_faces import TakeFace
 
@@ -39,14 +41,21 @@ def turn_mesh(mesh: Points, rng: np.random.Generator) -> Points:
     return np.asarray(3 * mesh @ turn + 7, np.float32)
 
 
-def test_gaze_and_brows_are_the_same_of_a_turned_and_nearer_head(rng: np.random.Generator) -> None:
+def test_gaze_is_the_same_of_a_turned_and_nearer_head(rng: np.random.Generator) -> None:
     mesh = draw_mesh(rng)
     turned = turn_mesh(mesh, rng)
     np.testing.assert_allclose([gaze(mesh), gaze(turned)], 0.3, atol=1e-4)
-    np.testing.assert_allclose(brow_height(turned), brow_height(mesh), rtol=1e-4)
-    for brow, x in zip(REGIONS["brows"], (-25, 25), strict=True):
-        mesh[list(brow)] = (x, -14, 0)
-    np.testing.assert_allclose(brow_height(mesh), 14 / 70, rtol=1e-6)
+
+
+def test_brows_and_the_mouth_s_corners_rise_by_centimetres_however_the_head_is_turned() -> None:
+    for cm_px, yaw, pitch, roll in ((12.0, 0, 0, 0), (20.0, 30, -10, 15)):
+        mesh = turned_mesh(yaw, pitch, roll, cm_px)
+        straight = straighten(mesh)
+        brows, corners, lips = [55, 107, 285, 336], [61, 291], [82, 13, 312, 87, 14, 317]
+        straight[brows, 1], straight[[168, 6], 1], straight[corners, 1], straight[lips, 1] = -4.0, -2.5, 3.8, 4.0
+        assert brow_height(straight) == pytest.approx(1.5)
+        assert mouth_lift(straight) == pytest.approx(0.2)
+        np.testing.assert_allclose(straighten(mesh)[168], (0, -3.271, -5.236), atol=0.01)
 
 
 def test_shut_eyes_have_no_gaze_and_where_no_face_is_nothing_is_known(rng: np.random.Generator) -> None:

@@ -1,9 +1,8 @@
 """Expression in numbers: what a face does, apart from whose it is, and how one person's measures become another's.
 
-An expression is a row of EXPRESSION's columns: the head's turn in degrees, openings and widths as ratios. Brows and
-gaze are left out on purpose: in a talking person they go along with the lids (gaze down and closed eyes: correlation
--0.92 on real footage), and a model of one person's lids that leans on them fails where the other raises brows with
-open eyes.
+An expression is a row of EXPRESSION's columns: the head's turn in degrees, openings, widths and gaze as ratios, what
+rises in centimetres. How far the eyes look up or down is left out on purpose: in a talking person it goes along with
+the lids (gaze down and closed eyes: correlation -0.92 on real footage), and they tell it.
 """
 
 from dataclasses import dataclass
@@ -12,21 +11,32 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.mesh_regions import eyes_open, mouth_open, mouth_width
+from vision.mesh_regions import brow_height, eyes_open, gaze, mouth_lift, mouth_open, mouth_width, straighten
 
-EXPRESSION = ("yaw", "pitch", "left_eye_open", "right_eye_open", "mouth_open", "mouth_width")
+EXPRESSION = (
+    "yaw",
+    "pitch",
+    "left_eye_open",
+    "right_eye_open",
+    "mouth_open",
+    "mouth_width",
+    "mouth_lift",
+    "brow_height",
+    "gaze",
+)
 _RATIOS = (2, 3)  # columns that scale with the person: a narrow eye and a wide one close alike
-_SHIFTS = (5,)  # columns that differ by the person's own constant
+_SHIFTS = (5, 6, 7, 8)  # columns that differ by the person's own constant
+_MIRRORED = ([0, 1, 3, 2, 4, 5, 6, 7, 8], np.array([-1, 1, 1, 1, 1, 1, 1, 1, -1], np.float32))  # whose, with which sign
 _FAR_EYE_DEGREES = (20.0, 35.0)  # yaw up to which the far eye counts in full, and from which on not at all
 _QUANTILES = (0.005, 0.995)  # of a person's measures: their range
 _BEYOND = 0.15  # how far past it an expression may lead, as a share of it
 
-Expressions = NDArray[np.float32]  # (N, 6), NaN where unknown
+Expressions = NDArray[np.float32]  # (N, 9), NaN where unknown
 
 
 @dataclass(frozen=True)
 class Habit:
-    """How a person's expressions lie: (6,) each, the median, the low and the high end."""
+    """How a person's expressions lie: (9,) each, the median, the low and the high end."""
 
     neutral: Expressions
     low: Expressions
@@ -42,8 +52,11 @@ class Habit:
         return cls(neutral, low, high)
 
     def adopt(self, expressions: Expressions, other: Self) -> Expressions:
-        """Another person's expressions as this one would show them: eyes as far open in relation to their usual
-        opening, the mouth as much wider than usual; not much beyond what this person has shown."""
+        """Another person's expressions as this one would show them, not much beyond what this person has shown.
+
+        Eyes are as far open in relation to their usual opening, the mouth is as much wider than usual, brows as much
+        higher.
+        """
         adopted = expressions.copy()
         for column in _RATIOS:
             adopted[:, column] *= self.neutral[column] / max(other.neutral[column], 1e-6)
@@ -56,7 +69,8 @@ class Habit:
 
 def mirror_expressions(expressions: Expressions) -> Expressions:
     """The expressions of the mirrored faces: turned the other way, the eyes exchanged."""
-    mirrored: Expressions = expressions[:, [0, 1, 3, 2, 4, 5]] * np.array([-1, 1, 1, 1, 1, 1], np.float32)
+    columns, signs = _MIRRORED
+    mirrored: Expressions = expressions[:, columns] * signs
     return mirrored
 
 
@@ -72,14 +86,18 @@ def measure_expression(landmarks: NDArray[np.float32], kind: str, yaw: float) ->
     Of a head turned by `yaw` degrees the far eye is hardly seen: the near one's opening stands in for it.
     """
     if kind != "mesh":
-        return dict.fromkeys(("mouth_open", "eye_open", "left_eye_open", "right_eye_open", "mouth_width"), np.nan)
+        return dict.fromkeys(("eye_open", *EXPRESSION[2:]), np.nan)
     left, right = _trust_near(*eyes_open(landmarks), yaw)
+    straight = straighten(landmarks)
     return {
         "mouth_open": mouth_open(landmarks),
         "eye_open": (left + right) / 2,
         "left_eye_open": left,
         "right_eye_open": right,
         "mouth_width": mouth_width(landmarks),
+        "mouth_lift": mouth_lift(straight),
+        "brow_height": brow_height(straight),
+        "gaze": gaze(landmarks),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from vision.alignment import Points
 from vision.crops import Picture
-from vision.mesh_regions import brow_height, eye_open, gaze, mouth_open
+from vision.mesh_regions import brow_height, eye_open, gaze, mouth_open, straighten
 from vision.take_faces import TakeFace
 
 _SHUT_EYE = 0.12  # opening / width of the eye, up to which its iris is hidden
@@ -41,4 +41,4 @@ def measure_movement(picture: Picture, face: TakeFace, mesh: FitsMesh) -> Moveme
         return Movement()
     eye = eye_open(points)
     aside = gaze(points) if eye > _SHUT_EYE else math.nan
-    return Movement(mouth_open(points), eye, aside, brow_height(points))
+    return Movement(mouth_open(points), eye, aside, brow_height(straighten(points)))
