@@ -33,7 +33,7 @@ from models.warp import Views, cut_views
 from stages.params import Train
 from stages.train import train
 from vision.crops import decode_png
-from vision.expression import mirror_expressions
+from vision.expression import EXPRESSION, mirror_expressions
 from vision.hashing import hash_file
 from vision.packed import view_ratio
 
@@ -92,9 +92,9 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / name).mkdir()
         np.save(folder / name / "train.npy", faces[:32])
         np.save(folder / name / "validation.npy", faces[34:])
-        turns = np.arange(40)[:, None] * [1, 1.7, 0, 0, 0, 0]
-        places = np.stack([np.sin(turns[:, 0]), np.cos(turns[:, 1])], 1)
-        expressions = np.hstack([places, np.full((40, 4), 0.3)]).astype(np.float32)
+        turn = np.arange(40)
+        places = np.stack([np.sin(turn), np.cos(1.7 * turn)], 1)
+        expressions = np.hstack([places, np.full((40, len(EXPRESSION) - 2), 0.3)]).astype(np.float32)
         np.save(folder / name / "train-expressions.npy", expressions[:32])
         np.save(folder / name / "validation-expressions.npy", expressions[34:])
     return folder
@@ -386,8 +386,8 @@ def test_of_one_face_in_ten_the_decoder_is_told_nothing_and_of_a_mirrored_one_it
     training.recipe = RECIPE
     rng = np.random.default_rng(1)
     coder = model.coder("source")
-    coder.learn_habit(rng.normal(0.3, 0.1, (50, 6)).astype(np.float32))
-    expressions = rng.normal(0.3, 0.1, (500, 6)).astype(np.float32)
+    coder.learn_habit(rng.normal(0.3, 0.1, (50, len(EXPRESSION))).astype(np.float32))
+    expressions = rng.normal(0.3, 0.1, (500, len(EXPRESSION))).astype(np.float32)
     views = Views(torch.empty(0), torch.empty(0), torch.zeros(500, dtype=torch.bool))
     told = training._describe(torch.from_numpy(expressions), views, "source")
     is_told = (told != 0).any(1)
