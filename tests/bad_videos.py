@@ -31,8 +31,9 @@ import stages.sample
 from errors import one_line_errors
 from stages.params import Sample
 from tests.footage import read_number
+from vision.ahead import read_ahead
 from vision.clip import ClipInfo, Frame
-from vision.clip_read import probe_clip, read_frames
+from vision.clip_read import probe_clip
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = ROOT.parent / "shared" / "badvideos" / "make_badvideos.py"
@@ -160,7 +161,7 @@ def _sample_limited(place: Path, told: Path, name: str) -> None:
     for fd in (1, 2):
         os.dup2(os.open(told.with_suffix(f".{fd}"), os.O_CREAT | os.O_WRONLY), fd)
     seen = Seen()
-    spies: dict[str, Any] = {"probe_clip": _watch_probe(seen, name), "read_frames": _watch_frames(seen, name)}
+    spies: dict[str, Any] = {"probe_clip": _watch_probe(seen, name), "read_ahead": _watch_frames(seen, name)}
     shots, parts, frames = (Path("data") / f"{table}.parquet" for table in ("shots", "parts", "frames"))
     try:
         with patch.multiple(stages.sample, **spies), one_line_errors():
@@ -182,7 +183,7 @@ def _watch_probe(seen: Seen, name: str) -> Callable[[Path], ClipInfo]:
 
 def _watch_frames(seen: Seen, name: str) -> Callable[[Path], Iterator[Frame]]:
     def read_watched(path: Path) -> Iterator[Frame]:
-        for frame in read_frames(path):
+        for frame in read_ahead(path):
             if path.name == name:
                 _note(seen, frame)
             yield frame
