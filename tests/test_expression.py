@@ -1,10 +1,12 @@
 """Expression: measures that pass from one person to another, and the part of a code that follows from them."""
 
 import numpy as np
+import pytest
 import torch
 
 from models.autoencoder import build_autoencoder
 from models.expression import N_FEATURES, ExpressionCoder
+from tests.turned_mesh import turned_mesh
 from vision.expression import EXPRESSION, Habit, is_known, measure_expression, mirror_expressions
 
 N = len(EXPRESSION)
@@ -50,6 +52,28 @@ def test_of_a_turned_head_the_near_eye_counts_for_both(rng: np.random.Generator)
     assert between["right_eye_open"] == right
     assert to_left["eye_open"] == right
     assert frontal["mouth_open"] == to_left["mouth_open"]
+
+
+@pytest.mark.parametrize(
+    ("points", "shift", "name", "change"),
+    [
+        ((55, 107, 285, 336), (0, -0.4), "brow_height", 0.4),
+        ((61, 291), (0, -0.3), "mouth_lift", 0.3),
+        ((468, 473), (0.26, 0), "gaze", 0.1),
+    ],
+)
+def test_what_moves_in_the_face_is_told_by_its_own_measure(
+    points: tuple[int, ...], shift: tuple[float, float], name: str, change: float
+) -> None:
+    """Of a face straight ahead, 12 pixels a centimetre; its eyes are 2.59 cm wide."""
+    lids = {159: (-3.1, 2.9, 4.0), 145: (-3.1, 2.3, 4.0), 386: (3.1, 2.9, 4.0), 374: (3.1, 2.3, 4.0)}
+    mesh = turned_mesh(0, 0, 0, further=lids | {61: (-2.5, -4.3, 4.3), 291: (2.5, -4.3, 4.3)})
+    moved = mesh.copy()
+    moved[list(points), :2] += 12 * np.array(shift, np.float32)
+    before, after = measure_expression(mesh, "mesh", 0.0), measure_expression(moved, "mesh", 0.0)
+    assert after[name] - before[name] == pytest.approx(change, abs=0.01)
+    others = [other for other in EXPRESSION[2:] if other != name]
+    np.testing.assert_allclose([after[other] for other in others], [before[other] for other in others], atol=0.02)
 
 
 def test_a_pose_far_beyond_what_was_shown_gives_no_monstrous_code(rng: np.random.Generator) -> None:

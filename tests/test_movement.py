@@ -47,15 +47,21 @@ def test_gaze_is_the_same_of_a_turned_and_nearer_head(rng: np.random.Generator) 
     np.testing.assert_allclose([gaze(mesh), gaze(turned)], 0.3, atol=1e-4)
 
 
-def test_brows_and_the_mouth_s_corners_rise_by_centimetres_however_the_head_is_turned() -> None:
-    for cm_px, yaw, pitch, roll in ((12.0, 0, 0, 0), (20.0, 30, -10, 15)):
-        mesh = turned_mesh(yaw, pitch, roll, cm_px)
-        straight = straighten(mesh)
-        brows, corners, lips = [55, 107, 285, 336], [61, 291], [82, 13, 312, 87, 14, 317]
-        straight[brows, 1], straight[[168, 6], 1], straight[corners, 1], straight[lips, 1] = -4.0, -2.5, 3.8, 4.0
-        assert brow_height(straight) == pytest.approx(1.5)
-        assert mouth_lift(straight) == pytest.approx(0.2)
-        np.testing.assert_allclose(straighten(mesh)[168], (0, -3.271, -5.236), atol=0.01)
+@pytest.mark.parametrize(("cm_px", "yaw", "pitch", "roll"), [(12.0, 0, 0, 0), (20.0, 30, -10, 15), (7.0, -35, 12, -80)])
+def test_brows_and_the_mouth_s_corners_rise_by_centimetres_however_the_head_is_turned(
+    cm_px: float, yaw: float, pitch: float, roll: float
+) -> None:
+    def measure(brows_up: float, corners_up: float) -> tuple[float, float]:
+        brows = {point: (x, 4.4 + brows_up, 5.0) for point, x in ((55, -1.5), (107, -1.7), (285, 1.5), (336, 1.7))}
+        corners = {point: (x, -4.3 + corners_up, 4.3) for point, x in ((61, -2.5), (291, 2.5))}
+        lips = dict.fromkeys((82, 13, 312), (0.0, -4.0, 5.5)) | dict.fromkeys((87, 14, 317), (0.0, -4.4, 5.5))
+        straight = straighten(turned_mesh(yaw, pitch, roll, cm_px, brows | corners | lips))
+        return brow_height(straight), mouth_lift(straight)
+
+    bridge = (3.271 + 2.473) / 2
+    np.testing.assert_allclose(measure(0, 0), (4.4 - bridge, -0.1), atol=0.01)
+    np.testing.assert_allclose(measure(0.5, 0), (4.9 - bridge, -0.1), atol=0.01)
+    np.testing.assert_allclose(measure(0, 0.3), (4.4 - bridge, 0.2), atol=0.01)
 
 
 def test_shut_eyes_have_no_gaze_and_where_no_face_is_nothing_is_known(rng: np.random.Generator) -> None:

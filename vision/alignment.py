@@ -1,8 +1,8 @@
 """Alignment: where a face lies, as the similarity transform from frame to crop, and how the head is turned.
 
 A crop is a head-wide square of 28 cm on a face of MediaPipe's canonical size; `vision.proportions` then scales each
-person's by the size of their irises. The model's *view* is the square in its middle whose side is `coverage_ratio`
-times the crop's.
+person's by size and distance of their irises. The model's *view* is the square in its middle whose side is
+`coverage_ratio` times the crop's.
 """
 
 from functools import cache
@@ -97,7 +97,8 @@ def _align_upright(points: NDArray[np.float64], targets: NDArray[np.float64], ro
     """The alignment that undoes the roll, makes the points as high as the targets, and brings the eyes to their place.
 
     A head that turns becomes narrow and not low: by all distances it came out the larger the further it turned, and a
-    wide face more than a narrow one (9 % between the performers at 35 degrees).
+    wide face more than a narrow one (9 % between the performers at 35 degrees). A nod does make it lower, which is not
+    made up for: the face comes out larger, of two people alike.
     """
     sin, cos = np.sin(np.radians(roll)), np.cos(np.radians(roll))
     upright = np.array([[cos, sin], [-sin, cos]])

@@ -52,7 +52,7 @@ def _round(factors: NDArray[np.float64]) -> Draws:
 
 
 def _show_as_source(target: Expressions, source: Expressions) -> Expressions:
-    """The target's expressions with eyes and mouth as the source would hold them; the head's turn as it is."""
+    """The target's expressions as the source would show them; the head's turn as it is."""
     shown = Habit.of(source).adopt(target, Habit.of(target))
     shown[:, _POSE] = target[:, _POSE]
     return shown

@@ -81,7 +81,7 @@ def is_known(expressions: Expressions) -> NDArray[np.bool_]:
 
 
 def measure_expression(landmarks: NDArray[np.float32], kind: str, yaw: float) -> dict[str, float]:
-    """The openings and widths that the tables hold, by column; NaN for `five`. `landmarks`: mesh (478, 3) pixels.
+    """What the tables hold of eyes, brows and mouth, by column; NaN for `five`. `landmarks`: mesh (478, 3) pixels.
 
     Of a head turned by `yaw` degrees the far eye is hardly seen: the near one's opening stands in for it.
     """

@@ -86,7 +86,7 @@ def iris_diameter(mesh: NDArray[np.float32]) -> float:
 
 
 def irises_apart(mesh: NDArray[np.float32]) -> float:
-    """The distance of the irises' middles, pixels. `mesh`: (478, 3) pixels."""
+    """The distance of the irises' middles, also in depth, pixels. `mesh`: (478, 3) pixels."""
     return _distance(mesh, (LEFT_IRIS,), (RIGHT_IRIS,))
 
 
@@ -110,7 +110,10 @@ def brow_height(straight: NDArray[np.float64]) -> float:
 
 
 def mouth_lift(straight: NDArray[np.float64]) -> float:
-    """How high the mouth's corners stand above the middle of the inner lips, cm. `straight`: of `straighten`."""
+    """How high the mouth's corners stand above the middle of the inner lips, cm. `straight`: of `straighten`.
+
+    A mouth that opens raises it too.
+    """
     lips = [*UPPER_INNER_LIP, *LOWER_INNER_LIP]
     return float(straight[lips, 1].mean() - straight[list(MOUTH_CORNERS), 1].mean())
 

@@ -30,7 +30,7 @@ def fit_proportions(faces: Iterable[tuple[Points, str]], crop_px: int) -> Matrix
     """The scale and shift (2x3), in pixels of the crop, to be applied after each face's alignment.
 
     `faces`: landmarks in frame pixels with their kind; where there is none, nothing is changed. Sizes and the middle of
-    the eyes are medians over the tenth of the faces that are turned least.
+    the eyes are medians over the tenth of the faces, twelve at least, that are turned least.
     """
     turned, scales, middles = [], [], []
     for landmarks, kind in faces:
