@@ -16,7 +16,7 @@ from models.roles import ROLES, Role
 from models.sizes import Size
 from vision.whole import whole_file
 
-FORMAT = "understudy-4"
+FORMAT = "understudy-6"
 
 
 @dataclass(frozen=True)

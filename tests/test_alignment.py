@@ -86,6 +86,23 @@ def test_a_head_that_turns_keeps_its_size_however_wide_it_is_and_its_eyes_their_
         np.testing.assert_allclose(found, eyes * 256 - 0.5, atol=0.05)
 
 
+@pytest.mark.parametrize("yaw", [0, 35, -60])
+def test_a_head_that_nods_keeps_its_size(yaw: float) -> None:
+    frontal = scale_of(align_face(turned_mesh(0, 0, 0), "mesh", 256))
+    for pitch in (-60, -30, -12, 12, 30, 60):
+        assert scale_of(align_face(turned_mesh(yaw, pitch, 20), "mesh", 256)) == pytest.approx(frontal, rel=1e-3)
+
+
+@pytest.mark.parametrize("yaw", [-92, 70, 85, 88, 90, 92, 120])
+def test_a_profile_whose_points_are_not_exact_has_its_size_and_roll(yaw: float, rng: np.random.Generator) -> None:
+    frontal = scale_of(align_face(turned_mesh(0, 0, 0), "mesh", 256))
+    for _ in range(20):
+        mesh = turned_mesh(yaw, 0, 10)
+        mesh += rng.normal(0, 1, mesh.shape).astype(np.float32)  # of 90 pixels between the eyes
+        assert scale_of(align_face(mesh, "mesh", 256)) == pytest.approx(frontal, rel=0.04)
+        assert estimate_pose(mesh, "mesh")[2] == pytest.approx(10, abs=3)
+
+
 @pytest.mark.parametrize(("yaw", "pitch", "roll"), [(0, 0, 0), (30, 0, 0), (-35, 0, 0), (0, 15, 0), (0, 0, 20)])
 def test_pose_is_found_in_the_picture_s_directions(yaw: float, pitch: float, roll: float) -> None:
     found = estimate_pose(turned_mesh(yaw, pitch, roll), "mesh")

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 
 from errors import CheckpointError
 from models.autoencoder import Autoencoder, build_autoencoder
-from models.checkpoint import Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
+from models.checkpoint import FORMAT, Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
 from models.expression import N_FEATURES
 from models.roles import Role
 from models.sizes import SCALES
@@ -158,3 +158,11 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_by_name(tmp_path: Path) -> N
     for path in (cut, foreign, tmp_path / "missing.safetensors"):
         with pytest.raises(CheckpointError, match=path.name):
             load_checkpoint(path)
+
+
+def test_a_checkpoint_of_an_older_format_is_refused_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "c.safetensors"
+    save_checkpoint(path, make_checkpoint())
+    path.write_bytes(path.read_bytes().replace(FORMAT.encode(), b"understudy-4"))
+    with pytest.raises(CheckpointError, match=f"c.safetensors: is no checkpoint of this project's format {FORMAT}"):
+        load_checkpoint(path)

@@ -59,9 +59,9 @@ def test_brows_and_the_mouth_s_corners_rise_by_centimetres_however_the_head_is_t
         return brow_height(straight), mouth_lift(straight)
 
     bridge = (3.271 + 2.473) / 2
-    np.testing.assert_allclose(measure(0, 0), (4.4 - bridge, -0.1), atol=0.01)
-    np.testing.assert_allclose(measure(0.5, 0), (4.9 - bridge, -0.1), atol=0.01)
-    np.testing.assert_allclose(measure(0, 0.3), (4.4 - bridge, 0.2), atol=0.01)
+    np.testing.assert_allclose(measure(0, 0), (4.4 - bridge, -0.2), atol=0.01)
+    np.testing.assert_allclose(measure(0.5, 0), (4.9 - bridge, -0.2), atol=0.01)
+    np.testing.assert_allclose(measure(0, 0.3), (4.4 - bridge, 0.1), atol=0.01)
 
 
 def test_shut_eyes_have_no_gaze_and_where_no_face_is_nothing_is_known(rng: np.random.Generator) -> None:

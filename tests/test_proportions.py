@@ -60,7 +60,7 @@ def test_a_person_with_large_irises_is_a_small_one() -> None:
 
 def test_turned_faces_do_not_count_where_enough_are_frontal() -> None:
     frontal = [(turned_mesh(yaw, 0, 0), "mesh") for yaw in range(-6, 7)]
-    turned = [(turned_mesh(yaw, 20, 0), "mesh") for yaw in range(-40, -20)]
+    turned = [(stretched(turned_mesh(yaw, 20, 0), 1.3), "mesh") for yaw in range(-40, -20)]
     found = fit_proportions(turned + frontal, CROP_PX)
     np.testing.assert_allclose(found, fit_proportions(frontal, CROP_PX), atol=0.05)
     assert abs(fit_proportions(turned, CROP_PX)[0, 0] - found[0, 0]) > 0.03
@@ -72,6 +72,14 @@ def test_place_and_size_in_the_frame_do_not_matter() -> None:
     np.testing.assert_allclose(
         fit_proportions([(mesh, "mesh")], CROP_PX), fit_proportions([(moved, "mesh")], CROP_PX), atol=0.01
     )
+
+
+def test_faces_of_which_only_five_points_are_known_do_not_count_beside_meshes() -> None:
+    five = (canonical_landmarks("five") * 90 + 10).astype(np.float32)
+    five[2:, 1] += 12
+    meshes = [(stretched(turned_mesh(yaw, 0, 0), 1.3), "mesh") for yaw in range(-20, 21, 20)]
+    found = fit_proportions([(five, "five")] * 20 + meshes, CROP_PX)
+    np.testing.assert_array_equal(found, fit_proportions(meshes, CROP_PX))
 
 
 def test_five_points_are_enough_and_no_face_changes_nothing() -> None:
@@ -94,7 +102,7 @@ def test_two_people_in_one_s_place_have_one_size_however_the_head_turns() -> Non
     ratio = np.array([scale_of(of_ben) / scale_of(of_ada) for of_ada, of_ben in zip(ada, ben, strict=True)])
     is_turned = (truth["yaw"].abs() > 25).to_numpy()
     assert is_turned.sum() >= 10
-    assert np.median(ratio[is_turned]) / np.median(ratio[~is_turned]) == pytest.approx(1, abs=0.015)
+    assert np.median(ratio[is_turned]) / np.median(ratio[~is_turned]) == pytest.approx(1, abs=0.02)
     own = [fit_proportions([(mesh, "mesh") for mesh in of_clip], CROP_PX)[0, 0] for of_clip in meshes.values()]
     assert np.median(ratio) * own[1] / own[0] == pytest.approx(1, abs=0.05)
 

@@ -25,6 +25,8 @@ _FIVE_CM = (
     (2.456, -4.343, 4.284),
 )
 
+_PROFILE_SHARE = 0.05  # weight of the face's own vertical in its roll, beside the eyes' line, which a profile lacks
+
 _STABLE = np.array(list(STABLE_POINTS))
 _EYES = [list(STABLE_POINTS).index(point) for eye in (LEFT_EYE, RIGHT_EYE) for point in eye[:2]]  # their corners
 
@@ -43,7 +45,7 @@ def align_face(landmarks: Points, kind: str, crop_px: int) -> Matrix:
     points, targets = _stable(landmarks, kind), canonical_landmarks(kind) * crop_px - 0.5
     if kind == "five":
         return estimate_similarity(points, targets)
-    return _align_upright(points, targets, estimate_pose(landmarks, kind)[2])
+    return _align_upright(points, targets, crop_px / CROP_CM)
 
 
 def align_view(landmarks: Points, kind: str, size_px: int, coverage_ratio: float) -> Matrix:
@@ -53,16 +55,11 @@ def align_view(landmarks: Points, kind: str, size_px: int, coverage_ratio: float
 
 def estimate_pose(landmarks: Points, kind: str) -> tuple[float, float, float]:
     """Yaw, pitch, roll in degrees: scaled orthographic fit of the canonical face (DeMenthon and Davis 1995, POS)."""
-    points = _stable(landmarks, kind)
-    affine = _to_affine(kind) @ (points - points.mean(0))
-    first, second = affine.T / np.linalg.norm(affine.T, axis=1, keepdims=True)
-    u, _, vt = np.linalg.svd(np.stack([first, second, np.cross(first, second)]))
-    rotation = u @ vt
+    rotation = _find_rotation(_stable(landmarks, kind), kind)
     nose = rotation @ (0, 0, -1)
     yaw = np.arctan2(nose[0], -nose[2])
     pitch = np.arctan2(-nose[1], np.hypot(nose[0], nose[2]))
-    roll = np.arctan2(rotation[1, 0], rotation[0, 0])
-    return float(np.degrees(yaw)), float(np.degrees(pitch)), float(np.degrees(roll))
+    return float(np.degrees(yaw)), float(np.degrees(pitch)), float(np.degrees(_find_roll(rotation)))
 
 
 def view_matrix(crop_px: int, coverage_ratio: float, size_px: int) -> Matrix:
@@ -93,18 +90,35 @@ def scale_of(matrix: Matrix) -> float:
     return float(np.hypot(matrix[0, 0], matrix[1, 0]))
 
 
-def _align_upright(points: NDArray[np.float64], targets: NDArray[np.float64], roll: float) -> Matrix:
-    """The alignment that undoes the roll, makes the points as high as the targets, and brings the eyes to their place.
+def _align_upright(points: NDArray[np.float64], targets: NDArray[np.float64], cm_px: float) -> Matrix:
+    """The alignment that undoes the roll, makes a mesh as high as its pose asks for, and puts the eyes in their place.
 
-    A head that turns becomes narrow and not low: by all distances it came out the larger the further it turned, and a
-    wide face more than a narrow one (9 % between the performers at 35 degrees). A nod does make it lower, which is not
-    made up for: the face comes out larger, of two people alike.
+    A head that turns becomes narrow and not low, and how low a nod makes it is known of the canonical face: by all
+    distances a head came out the larger the further it turned, and a wide face more than a narrow one (9 % between the
+    performers at 35 degrees).
     """
-    sin, cos = np.sin(np.radians(roll)), np.cos(np.radians(roll))
-    upright = np.array([[cos, sin], [-sin, cos]])
-    wanted = targets[:, 1] - targets[:, 1].mean()
-    linear = upright * (wanted @ wanted) / (points @ upright[1] @ wanted)
+    rotation = _find_rotation(points, "mesh")
+    roll = _find_roll(rotation)
+    upright = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
+    heights = _model("mesh") @ (upright[1] @ rotation[:2]) * cm_px
+    linear = upright * (heights @ heights) / (points @ upright[1] @ heights)
     return np.column_stack([linear, targets[_EYES].mean(0) - linear @ points[_EYES].mean(0)])
+
+
+def _find_rotation(points: NDArray[np.float64], kind: str) -> NDArray[np.float64]:
+    """The rotation (3x3) from the canonical face to the picture: x to the right, y down, z away."""
+    affine = _to_affine(kind) @ (points - points.mean(0))
+    first, second = affine.T / np.linalg.norm(affine.T, axis=1, keepdims=True)
+    u, _, vt = np.linalg.svd(np.stack([first, second, np.cross(first, second)]))
+    rotation: NDArray[np.float64] = u @ vt
+    return rotation
+
+
+def _find_roll(rotation: NDArray[np.float64]) -> float:
+    """In radians: how the line of the eyes lies in the picture, and of a profile, which has none, how upright it is."""
+    (across_x, down_x), (across_y, down_y) = rotation[:2, :2]
+    facing = max(rotation[2, 2], 0.0)
+    return float(np.arctan2(facing * across_y - _PROFILE_SHARE * down_x, facing * across_x + _PROFILE_SHARE * down_y))
 
 
 @cache
@@ -113,10 +127,17 @@ def _canonical_cm(kind: str) -> NDArray[np.float64]:
 
 
 @cache
+def _model(kind: str) -> NDArray[np.float64]:
+    """The canonical points about their middle, as in pictures: (N, 3) in centimetres, y down and z away."""
+    points = _canonical_cm(kind) * (1, -1, -1)
+    centered: NDArray[np.float64] = points - points.mean(0)
+    return centered
+
+
+@cache
 def _to_affine(kind: str) -> NDArray[np.float64]:
     """(3, N): brings centered points to the affine map that takes the canonical face closest to them."""
-    model = _canonical_cm(kind) * (1, -1, -1)  # y down and z away, as in pictures
-    return np.linalg.pinv(model - model.mean(0))
+    return np.asarray(np.linalg.pinv(_model(kind)), np.float64)
 
 
 def _stable(landmarks: Points, kind: str) -> NDArray[np.float64]:

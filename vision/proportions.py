@@ -3,7 +3,7 @@
 The alignment fits a whole face to the canonical one, so that a long face comes out small. Of all that a face shows the
 irises differ least among adults: 11.7 mm across, with a deviation of 0.4 (Rüfer, Schröder, Erb 2005), and 63 mm apart,
 with one of 4 (Dodgson 2004). So two people keep their sizes relative to each other; the geometric mean of both measures
-is surer than either. Where only five points are known, the distance of the eyes stands in for it.
+is surer than either. Where only five points are known of all faces, the distance of the eyes stands in for it.
 """
 
 from collections.abc import Iterable
@@ -30,10 +30,13 @@ def fit_proportions(faces: Iterable[tuple[Points, str]], crop_px: int) -> Matrix
     """The scale and shift (2x3), in pixels of the crop, to be applied after each face's alignment.
 
     `faces`: landmarks in frame pixels with their kind; where there is none, nothing is changed. Sizes and the middle of
-    the eyes are medians over the tenth of the faces, twelve at least, that are turned least.
+    the eyes are medians over the tenth of the faces (of the meshes if there are any), twelve at least, that are turned
+    least.
     """
+    known = list(faces)
+    meshes = [face for face in known if face[1] == "mesh"]
     turned, scales, middles = [], [], []
-    for landmarks, kind in faces:
+    for landmarks, kind in meshes or known:
         to_crop = align_face(landmarks, kind, crop_px)
         yaw, pitch, _ = estimate_pose(landmarks, kind)
         turned.append(abs(yaw) + abs(pitch))
