@@ -61,19 +61,19 @@ class Autoencoder(nn.Module):
         """Faces of the role's own identity, with these expressions (N, 9), restored."""
         return self.decode(self.encoder(faces), self.coder(role).describe(self._limit(expressions, role)), role)
 
-    def swap(self, faces: Tensor, expressions: Expressions, role: Role, carry_ratio: float) -> Tensor:
+    def swap(self, faces: Tensor, expressions: Expressions, role: Role, exchange_ratio: float) -> Tensor:
         """Faces of the other identity, as the one in `role` would look with that expression.
 
-        `carry_ratio`: share of what the expression does not explain (such as light) that is carried over from the code.
-        A face whose expression is not known keeps its code.
+        `exchange_ratio`: how far what the other's code owes to the expression gives way to what the role's own would;
+        the rest, such as light, is carried over as it is. A face whose expression is not known keeps its code.
         """
         other = ROLES[1 - ROLES.index(role)]
         codes = self.encoder(faces)
         known = is_known(expressions)
         adopted = self._limit(self.coder(role).habit.adopt(expressions, self.coder(other).habit), role)
         if known.any() and self.coder(role).is_fitted and self.coder(other).is_fitted:
-            shown = self.coder(other)(expressions[known])
-            codes[known] = self.coder(role)(adopted[known]) + carry_ratio * (codes[known] - shown)
+            shown, wanted = self.coder(other)(expressions[known]), self.coder(role)(adopted[known])
+            codes[known] += exchange_ratio * (wanted - shown)
         return self.decode(codes, self.coder(role).describe(adopted), role)
 
     def _limit(self, expressions: Expressions, role: Role) -> Expressions:

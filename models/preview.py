@@ -15,7 +15,7 @@ from vision.evenly import pick_evenly
 from vision.packed import view_ratio
 
 COLUMNS = 8
-CARRY_RATIO = 0.75  # of the swaps shown; convert has its own
+EXCHANGE_RATIO = 0.5  # of the swaps shown; convert has its own
 
 
 @torch.inference_mode()
@@ -49,6 +49,6 @@ def _draw_rows(
     sheets = (
         faces,
         model.restore(faces, shown.expressions, role),
-        model.swap(faces, shown.expressions, other, CARRY_RATIO),
+        model.swap(faces, shown.expressions, other, EXCHANGE_RATIO),
     )
     return [np.concatenate(list(to_pictures(pictures[:, :3])), axis=1) for pictures in sheets]

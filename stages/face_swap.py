@@ -132,7 +132,7 @@ def _swap_frames(
     """The frames with their faces replaced, batch by batch, each with whether it was."""
     for batch in _split(placed, n_batch):
         faces = [(frame, place) for frame, place in batch if place is not None]
-        swaps = iter(_swap_faces(faces, checkpoint, blend.carry_ratio))
+        swaps = iter(_swap_faces(faces, checkpoint, blend.exchange_ratio))
         for frame, place in batch:
             planes = frame.planes
             if place is not None:
@@ -150,14 +150,14 @@ def _to_settings(blend: Blend, place: Place) -> Blending:
 
 
 @torch.inference_mode()
-def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint, carry_ratio: float) -> NDArray[np.uint8]:
+def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint, exchange_ratio: float) -> NDArray[np.uint8]:
     """The target's faces as the source looks: uint8 (N, S, S, 3), views; with their masks (N, S, S, 4) where known."""
     if not faces:
         return np.empty((0, 0, 0, 3), np.uint8)
     size_px = checkpoint.info.size_px
     views = [crop_frame(frame, place.frame_to_view, size_px) for frame, place in faces]
     expressions = np.stack([place.expression for _, place in faces])
-    return to_pictures(checkpoint.model.swap(to_tensor(np.stack(views)), expressions, "source", carry_ratio))
+    return to_pictures(checkpoint.model.swap(to_tensor(np.stack(views)), expressions, "source", exchange_ratio))
 
 
 def _split(placed: Iterable[Placed], n: int) -> Iterator[list[Placed]]:

@@ -84,10 +84,10 @@ class Truth(_Section):
 
 class Blend(_Section):
     color_transfer: Literal["reinhard", "none"]
-    erosion_ratio: float = Field(ge=0, le=0.3)
+    erosion_ratio: float = Field(ge=-0.1, le=0.3)
     feather_ratio: float = Field(ge=0, le=0.3)
     detail: Ratio
-    carry_ratio: Ratio
+    exchange_ratio: Ratio
     mask: Literal["outline", "learned"]
 
 

@@ -31,7 +31,7 @@ from vision.tables import CONVERSIONS, TRACKS, read_table, write_table
 from vision.video_format import ColorTags
 
 BLEND = Blend(
-    color_transfer="none", erosion_ratio=0.02, feather_ratio=0.04, detail=0.0, carry_ratio=0.5, mask="outline"
+    color_transfer="none", erosion_ratio=0.02, feather_ratio=0.04, detail=0.0, exchange_ratio=0.5, mask="outline"
 )
 PARAMS = {
     "batch_frames": 3,

@@ -27,8 +27,17 @@ def test_one_person_s_usual_face_becomes_the_other_s_and_half_closed_eyes_stay_h
     usual, half = ada.neutral.copy(), ada.neutral.copy()
     half[2:4] /= 2
     adopted = ben.adopt(np.stack([usual, half]), ada)
-    np.testing.assert_allclose(adopted[0, 2:], ben.neutral[2:], rtol=1e-6)
+    others = [index for index in range(2, N) if EXPRESSION[index] != "mouth_open"]
+    np.testing.assert_allclose(adopted[0, others], ben.neutral[others], rtol=1e-6)
     np.testing.assert_allclose(adopted[1, 2:4], 0.1, rtol=1e-6)
+
+
+def test_lips_are_as_far_apart_in_a_wider_mouth() -> None:
+    ada, ben = habit([0, 0, 0.3, 0.3, 0.1, 0.5, 0, 1, 0], 5), habit([0, 0, 0.3, 0.3, 0.4, 0.6, 0, 1, 0], 5)
+    shown = np.array([[0, 0, 0.3, 0.3, 0.3, 0.55, 0, 1, 0]], np.float32)
+    (adopted,) = ben.adopt(shown, ada)
+    assert adopted[5] == pytest.approx(0.65)
+    assert adopted[4] * adopted[5] == pytest.approx(0.3 * 0.55)
 
 
 def test_nobody_is_led_far_beyond_what_they_have_shown() -> None:
@@ -115,11 +124,14 @@ def test_a_swap_exchanges_expressed_codes_and_carries_the_rest_over(rng: np.rand
             model.coder(role).learn_habit(sample)
             model.coder(role).fit(sample, torch.from_numpy(sample[:, :1].repeat(256, 1)) / 10)
         expressions[1] = np.nan
-        swapped = model.swap(faces, expressions, "source", 0.0)
-        assert torch.equal(swapped[1], plain[1])
-        assert not torch.allclose(swapped[0], plain[0])
-        alone = model.swap(torch.rand_like(faces), expressions, "source", 0.0)
-        torch.testing.assert_close(alone[0], swapped[0])  # with nothing carried over the picture does not matter
+        own, others = model.coder("source"), model.coder("target")
+        adopted = own.habit.adopt(expressions, others.habit).clip(own.habit.low, own.habit.high)
+        for ratio in (0.0, 0.5, 1.0):
+            swapped = model.swap(faces, expressions, "source", ratio)
+            assert torch.equal(swapped[1], plain[1])
+            code = model.encoder(faces)[:1] + ratio * (own(adopted[:1]) - others(expressions[:1]))
+            torch.testing.assert_close(swapped[:1], model.decode(code, own.describe(adopted[:1]), "source"))
+        assert not torch.allclose(own(adopted[:1]), others(expressions[:1]))
         model.coder("source").load_state_dict(model.coder("target").state_dict())
         expressions[0] = model.coder("target").habit.neutral
         carried = model.swap(faces, expressions, "source", 1.0)

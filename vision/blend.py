@@ -35,18 +35,25 @@ class Face:
 
 @dataclass(frozen=True)
 class Blending:
-    """How a face is put in: the mask's shrink and its edge's blur in frame pixels, color transfer, detail in [0, 1]."""
+    """How a face is put in: the mask's shrink and its edge's blur in frame pixels, color transfer, detail in [0, 1].
+
+    A shrink below 0 lets the outline grow, over what covers the face as little as ever.
+    """
 
     erosion_px: float
     feather_px: float
     has_color_transfer: bool
     detail: float
 
+    @property
+    def grown_px(self) -> float:
+        return max(-self.erosion_px, 0.0)
+
 
 def paste_face(planes: Planes, layout: Layout, face: Face, blending: Blending) -> Planes:
-    """New planes with the face blended in; outside its softened outline every sample keeps its value."""
+    """New planes with the face blended in; outside its softened (grown) outline every sample keeps its value."""
     height, width = planes[0].shape
-    low, high = face.outline.min(0), face.outline.max(0) + 1
+    low, high = face.outline.min(0) - blending.grown_px, face.outline.max(0) + 1 + blending.grown_px
     box = align_box((*low, *high), layout, (height, width))
     size = (box[3] - box[1], box[2] - box[0])
     if min(size) <= 0:  # the outline lies outside the picture
@@ -95,18 +102,20 @@ def _make_mask(
 ) -> NDArray[np.float32]:
     """The outline's soft mask in the region, cut to where the view has a picture, and to the picture's own mask."""
     corner = np.array(box[:2], np.float32)
-    inside = draw_face(face.outline - corner, [cover - corner for cover in face.covers], size)
+    covers = [cover - corner for cover in face.covers]
+    inside = draw_face(face.outline - corner, covers, size, blending.grown_px)
     side = len(face.picture)
     rim = side * VIEW_RIM
     corners = np.array([[rim, rim], [side - rim, rim], [side - rim, side - rim], [rim, side - rim]]) - 0.5
     mask = np.minimum(inside, draw_mask(transform(to_region, corners), size))
     if face.own_mask is not None:
-        own_mask = warp_picture(_widen(face.own_mask), to_region, size)
+        wider = _widen(face.own_mask, BEYOND * side + blending.grown_px / scale_of(to_region))
+        own_mask = warp_picture(wider, to_region, size)
         mask = np.minimum(mask, own_mask.astype(np.float32) / 255)
-    return soften_mask(mask, blending.erosion_px, blending.feather_px)
+    return soften_mask(mask, max(blending.erosion_px, 0.0), blending.feather_px)
 
 
-def _widen(own_mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A picture's own mask (S, S), BEYOND wider."""
-    width = 2 * round(BEYOND * len(own_mask)) + 1
+def _widen(own_mask: NDArray[np.uint8], radius_px: float) -> NDArray[np.uint8]:
+    """A picture's own mask (S, S) grown by a radius in its pixels."""
+    width = 2 * round(radius_px) + 1
     return np.asarray(cv2.dilate(own_mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))), np.uint8)

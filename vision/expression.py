@@ -24,6 +24,7 @@ EXPRESSION = (
     "brow_height",
     "gaze",
 )
+_MOUTH_OPEN, _MOUTH_WIDTH = 4, 5
 _RATIOS = (2, 3)  # columns that scale with the person: a narrow eye and a wide one close alike
 _SHIFTS = (5, 6, 7, 8)  # columns that differ by the person's own constant
 _MIRRORED = ([0, 1, 3, 2, 4, 5, 6, 7, 8], np.array([-1, 1, 1, 1, 1, 1, 1, 1, -1], np.float32))  # whose, with which sign
@@ -55,13 +56,14 @@ class Habit:
         """Another person's expressions as this one would show them, not much beyond what this person has shown.
 
         Eyes are as far open in relation to their usual opening, the mouth is as much wider than usual, brows as much
-        higher.
+        higher. Lips are as far apart, which of a wider mouth is a smaller share of its width.
         """
         adopted = expressions.copy()
         for column in _RATIOS:
             adopted[:, column] *= self.neutral[column] / max(other.neutral[column], 1e-6)
         for column in _SHIFTS:
             adopted[:, column] += self.neutral[column] - other.neutral[column]
+        adopted[:, _MOUTH_OPEN] *= expressions[:, _MOUTH_WIDTH] / np.maximum(adopted[:, _MOUTH_WIDTH], 1e-6)
         beyond = _BEYOND * (self.high - self.low)
         clipped: Expressions = np.clip(adopted, self.low - beyond, self.high + beyond)
         return clipped

@@ -77,9 +77,11 @@ def draw_mask(outline: Points, size: tuple[int, int]) -> NDArray[np.float32]:
     return mask.astype(np.float32) / np.float32(255)
 
 
-def draw_face(outline: Points, covers: Sequence[Points], size: tuple[int, int]) -> NDArray[np.float32]:
-    """The mask of what is seen of a face: its outline without what covers it. `size`: (height, width)."""
-    mask = draw_mask(outline, size)
+def draw_face(
+    outline: Points, covers: Sequence[Points], size: tuple[int, int], grown_px: float = 0
+) -> NDArray[np.float32]:
+    """The mask of what is seen of a face: its outline, grown, without what covers it. `size`: (height, width)."""
+    mask = _grow(draw_mask(outline, size), grown_px)
     for cover in covers:
         mask = np.minimum(mask, 1 - draw_mask(cover, size))
     return mask
@@ -95,6 +97,16 @@ def soften_mask(mask: NDArray[np.float32], erosion_px: float, feather_px: float)
     if feather_px > 0:
         soft = cv2.GaussianBlur(soft, (0, 0), max(feather_px / 4, 0.1), borderType=cv2.BORDER_CONSTANT)
     return np.minimum(soft, mask).astype(np.float32)
+
+
+def _grow(mask: NDArray[np.float32], radius_px: float) -> NDArray[np.float32]:
+    """Grow by a radius that need not be whole, as `_erode` shrinks."""
+    if radius_px <= 0:
+        return mask
+    with _without_ipp():
+        distance = cv2.distanceTransform((mask < 0.5).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    grown: NDArray[np.float32] = np.maximum(mask, np.clip(radius_px + 1 - distance, 0, 1)).astype(np.float32)
+    return grown
 
 
 def _erode(mask: NDArray[np.float32], radius_px: float) -> NDArray[np.float32]:
