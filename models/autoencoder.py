@@ -64,8 +64,8 @@ class Autoencoder(nn.Module):
     def swap(self, faces: Tensor, expressions: Expressions, role: Role, exchange_ratio: float) -> Tensor:
         """Faces of the other identity, as the one in `role` would look with that expression.
 
-        `exchange_ratio`: how far what the other's code owes to the expression gives way to what the role's own would;
-        the rest, such as light, is carried over as it is. A face whose expression is not known keeps its code.
+        `exchange_ratio`: share of the difference between the two people's codes of this expression that is added to the
+        face's code. A face whose expression is not known keeps its code.
         """
         other = ROLES[1 - ROLES.index(role)]
         codes = self.encoder(faces)

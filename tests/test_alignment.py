@@ -93,6 +93,11 @@ def test_a_head_that_nods_keeps_its_size(yaw: float) -> None:
         assert scale_of(align_face(turned_mesh(yaw, pitch, 20), "mesh", 256)) == pytest.approx(frontal, rel=1e-3)
 
 
+@pytest.mark.parametrize(("yaw", "pitch"), [(-35, 30), (60, 20), (60, -20), (75, 20), (-75, -20)])
+def test_a_head_that_turns_and_nods_does_not_roll(yaw: float, pitch: float) -> None:
+    assert estimate_pose(turned_mesh(yaw, pitch, 0), "mesh")[2] == pytest.approx(0, abs=2.8)
+
+
 @pytest.mark.parametrize("yaw", [-92, 70, 85, 88, 90, 92, 120])
 def test_a_profile_whose_points_are_not_exact_has_its_size_and_roll(yaw: float, rng: np.random.Generator) -> None:
     frontal = scale_of(align_face(turned_mesh(0, 0, 0), "mesh", 256))

@@ -62,25 +62,33 @@ def test_what_covers_the_face_stays_in_front_of_it() -> None:
     assert np.abs(planes_to_rgb(pasted, LAYOUT)[y, x - 8].astype(int) - (20, 200, 30)).max() <= 3
 
 
-@pytest.mark.parametrize("own_mask", [None, np.full((96, 96), 255, np.uint8)])
-def test_a_shrink_below_zero_lets_the_outline_grow_but_not_over_what_covers_it(own_mask: np.ndarray | None) -> None:
+def change_of(face: Face, erosion: float) -> np.ndarray:
+    """Where a green face changes the picture: (160, 200)."""
     planes = rgb_to_planes(smooth_picture(), LAYOUT)
+    pasted = paste_face(planes, LAYOUT, face, Blending(erosion, 0, has_color_transfer=False, detail=0))
+    return np.not_equal(pasted[0], planes[0])
+
+
+def test_a_shrink_below_zero_lets_the_outline_grow_but_not_where_something_covers_the_rim() -> None:
     middle, points = outline().mean(0), outline(20)
     radius = np.linalg.norm(points - middle, axis=1).mean()
-    cover = middle + np.array([[radius - 6, -12], [radius + 20, -12], [radius + 20, 12], [radius - 6, 12]], np.float32)
-    face = Face(np.full((96, 96, 3), (20, 200, 30), np.uint8), TO_VIEW, points, (cover,), own_mask)
-    changed = {
-        erosion: paste_face(planes, LAYOUT, face, Blending(erosion, 0, has_color_transfer=False, detail=0))[0]
-        != planes[0]
-        for erosion in (0, -5)
-    }
+    cover = middle + np.array([[radius - 9, -12], [radius, -12], [radius, 12], [radius - 9, 12]], np.float32)
+    face = Face(np.full((96, 96, 3), (20, 200, 30), np.uint8), TO_VIEW, points, (cover,))
+    plain, grown = change_of(face, 0), change_of(face, -5)
     y, x = np.mgrid[0:160, 0:200]
     distance = np.hypot(x - middle[0], y - middle[1])
-    is_free = x < middle[0] + radius - 8
-    assert changed[-5][(distance < radius + 4) & is_free].mean() > 0.99
-    assert not changed[-5][distance > radius + 6.5].any()
-    assert not changed[0][distance > radius + 1.5].any()
-    assert not changed[-5][(x > middle[0] + radius - 5) & (np.abs(y - middle[1]) < 11)].any()
+    assert grown[(distance < radius + 4) & (x < middle[0] + radius - 11)].mean() > 0.99
+    assert not grown[distance > radius + 6.5].any()
+    assert not plain[distance > radius + 1.5].any()
+    assert not grown[(x > middle[0] + radius - 8) & (np.abs(y - middle[1]) < 6)].any()
+
+
+def test_where_the_outline_grows_the_picture_s_own_mask_does_too() -> None:
+    y, x = np.mgrid[0:96, 0:96]
+    disk = np.where(np.hypot(x - 47.5, y - 47.5) < 20, 255, 0).astype(np.uint8)
+    face = Face(np.full((96, 96, 3), (20, 200, 30), np.uint8), TO_VIEW, outline(30), own_mask=disk)
+    reach = [np.ptp(np.nonzero(change_of(face, erosion))[1]) / 2 for erosion in (0, -5)]
+    assert reach[1] - reach[0] == pytest.approx(5, abs=1)
 
 
 def test_a_face_half_outside_the_picture_is_pasted_where_there_is_room() -> None:

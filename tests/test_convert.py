@@ -122,6 +122,17 @@ def test_outside_the_face_nothing_changes_and_inside_it_is_replaced(take: Path, 
         assert after.to_rgb()[eye[1], eye[0]].std() < before.to_rgb()[eye[1], eye[0]].std()
 
 
+def test_an_erosion_below_zero_pastes_beyond_the_outline(take: Path, tmp_path: Path) -> None:
+    before = next(iter(read_frames(take / "clips" / "a.mp4")))
+    areas = []
+    for erosion in (0.0, -0.05):
+        blend = BLEND.model_copy(update={"erosion_ratio": erosion, "feather_ratio": 0.0})
+        convert_clip(take, "a.mp4", take / "c.safetensors", tmp_path / str(erosion), blend)
+        after = next(iter(read_frames(tmp_path / str(erosion) / "a.mp4")))
+        areas.append((before.planes[0] != after.planes[0]).sum())
+    assert areas[1] > 1.1 * areas[0]
+
+
 def test_the_size_of_batches_does_not_show(take: Path, tmp_path: Path) -> None:
     records = [run(take, tmp_path / str(n), batch_frames=n)["picture_sha256"].tolist() for n in (1, 7)]
     assert records[0] == records[1]
@@ -152,9 +163,9 @@ def test_the_measured_expression_decides_the_swap(take: Path, tmp_path: Path) ->
     directions = torch.from_numpy(
         rng.normal(0, 2, (len(EXPRESSION), model.encoder(torch.zeros(1, 3, 32, 32)).shape[1]))
     )
-    for role in ROLES:
+    for role, sign in zip(ROLES, (1, -1), strict=True):
         model.coder(role).learn_habit(expressions)
-        model.coder(role).fit(expressions, torch.from_numpy(expressions).double() @ directions)
+        model.coder(role).fit(expressions, sign * torch.from_numpy(expressions).double() @ directions)
     gray = np.full((32, 32, 3), 128, np.uint8)
     save_checkpoint(tmp_path / "c.safetensors", Checkpoint(model, info, dict.fromkeys(ROLES, gray)))
     made = {}
@@ -168,8 +179,11 @@ def test_the_measured_expression_decides_the_swap(take: Path, tmp_path: Path) ->
         for name in ("tracks.parquet", "c.safetensors"):
             (place / name).symlink_to(tmp_path / name)
         made[opening] = run(place, place)["picture_sha256"]
-    is_other = made[-1.0] != made[1.0]
-    assert is_other.to_numpy().nonzero()[0].tolist() == list(SEEN)
+    exchanged = BLEND.model_copy(update={"exchange_ratio": 1.0})
+    made[2.0] = convert_clip(place, "a.mp4", place / "c.safetensors", tmp_path / "2", exchanged)["picture_sha256"]
+    for other in (-1.0, 2.0):
+        is_other = made[other] != made[1.0]
+        assert is_other.to_numpy().nonzero()[0].tolist() == list(SEEN)
 
 
 def test_a_frame_without_a_face_fails_where_params_say_so_and_leaves_nothing(take: Path, tmp_path: Path) -> None:

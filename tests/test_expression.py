@@ -38,6 +38,11 @@ def test_lips_are_as_far_apart_in_a_wider_mouth() -> None:
     (adopted,) = ben.adopt(shown, ada)
     assert adopted[5] == pytest.approx(0.65)
     assert adopted[4] * adopted[5] == pytest.approx(0.3 * 0.55)
+    ben.high[5] = 0.6  # and where the mouth is wider than this person ever showed
+    ben.low[5] = 0.5
+    (limited,) = ben.adopt(shown, ada)
+    assert limited[5] == pytest.approx(0.615)
+    assert limited[4] * limited[5] == pytest.approx(0.3 * 0.55)
 
 
 def test_nobody_is_led_far_beyond_what_they_have_shown() -> None:

@@ -14,7 +14,7 @@ from vision.planes import Layout, Planes, align_box, paste_rgb, region_to_rgb
 
 VIEW_RIM = 0.02  # share of the view's side next to its border that is never pasted
 # How far past its own mask a picture is pasted, share of its side: masks are learnt without a rim (RIM_RATIO in
-# augment), over which the skin goes on.
+# augment), over which the skin goes on. As far as the outline grows it goes on as well.
 BEYOND = 0.03
 
 
@@ -37,7 +37,7 @@ class Face:
 class Blending:
     """How a face is put in: the mask's shrink and its edge's blur in frame pixels, color transfer, detail in [0, 1].
 
-    A shrink below 0 lets the outline grow, over what covers the face as little as ever.
+    A shrink below 0 lets the outline grow, where nothing covers the face's rim.
     """
 
     erosion_px: float

@@ -56,16 +56,18 @@ class Habit:
         """Another person's expressions as this one would show them, not much beyond what this person has shown.
 
         Eyes are as far open in relation to their usual opening, the mouth is as much wider than usual, brows as much
-        higher. Lips are as far apart, which of a wider mouth is a smaller share of its width.
+        higher. Lips are as far apart in relation to the eyes' distance: of a wider mouth a smaller share of its width.
         """
         adopted = expressions.copy()
         for column in _RATIOS:
             adopted[:, column] *= self.neutral[column] / max(other.neutral[column], 1e-6)
         for column in _SHIFTS:
             adopted[:, column] += self.neutral[column] - other.neutral[column]
-        adopted[:, _MOUTH_OPEN] *= expressions[:, _MOUTH_WIDTH] / np.maximum(adopted[:, _MOUTH_WIDTH], 1e-6)
         beyond = _BEYOND * (self.high - self.low)
-        clipped: Expressions = np.clip(adopted, self.low - beyond, self.high + beyond)
+        low, high = self.low - beyond, self.high + beyond
+        width = adopted[:, _MOUTH_WIDTH].clip(low[_MOUTH_WIDTH], high[_MOUTH_WIDTH])
+        adopted[:, _MOUTH_OPEN] *= expressions[:, _MOUTH_WIDTH] / np.maximum(width, 1e-6)
+        clipped: Expressions = np.clip(adopted, low, high)
         return clipped
 
 

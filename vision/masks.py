@@ -80,11 +80,16 @@ def draw_mask(outline: Points, size: tuple[int, int]) -> NDArray[np.float32]:
 def draw_face(
     outline: Points, covers: Sequence[Points], size: tuple[int, int], grown_px: float = 0
 ) -> NDArray[np.float32]:
-    """The mask of what is seen of a face: its outline, grown, without what covers it. `size`: (height, width)."""
-    mask = _grow(draw_mask(outline, size), grown_px)
+    """The mask of what is seen of a face: its outline without what covers it. `size`: (height, width).
+
+    It grows by `grown_px` past the outline where the face is seen up to it: what covers a rim goes on outside.
+    """
+    inside = draw_mask(outline, size)
+    free = np.ones_like(inside)
     for cover in covers:
-        mask = np.minimum(mask, 1 - draw_mask(cover, size))
-    return mask
+        free = np.minimum(free, 1 - draw_mask(cover, size))
+    seen = np.minimum(inside, free)
+    return seen + np.minimum(np.minimum(_grow(seen, grown_px), 1 - inside), free) if grown_px > 0 else seen
 
 
 def soften_mask(mask: NDArray[np.float32], erosion_px: float, feather_px: float) -> NDArray[np.float32]:
@@ -101,8 +106,6 @@ def soften_mask(mask: NDArray[np.float32], erosion_px: float, feather_px: float)
 
 def _grow(mask: NDArray[np.float32], radius_px: float) -> NDArray[np.float32]:
     """Grow by a radius that need not be whole, as `_erode` shrinks."""
-    if radius_px <= 0:
-        return mask
     with _without_ipp():
         distance = cv2.distanceTransform((mask < 0.5).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     grown: NDArray[np.float32] = np.maximum(mask, np.clip(radius_px + 1 - distance, 0, 1)).astype(np.float32)

@@ -62,7 +62,7 @@ POSE = (
     Column("left_eye_open", pa.float32(), "the same of the left eye as seen in the picture"),
     Column("right_eye_open", pa.float32(), "the same of the right eye"),
     Column("mouth_width", pa.float32(), "distance of the mouth's corners / of the eyes' outer ones; or NaN"),
-    Column("mouth_lift", pa.float32(), "its corners above the middle of the lips, cm of a canonical face; or NaN"),
+    Column("mouth_lift", pa.float32(), "how high its corners stand between the lips, cm of a canonical face; or NaN"),
     Column("brow_height", pa.float32(), "the brows' inner ends above the nose's bridge, likewise; or NaN"),
     Column("gaze", pa.float32(), "how far the irises lie to the picture's right / width of the eye; or NaN"),
 )
