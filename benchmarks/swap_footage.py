@@ -23,7 +23,7 @@ BLEND = {
     "erosion_ratio": 0.02,
     "feather_ratio": 0.04,
     "detail": 0.5,
-    "exchange_ratio": 0.5,
+    "exchange_ratio": 0.75,
     "mask": "learned",
 }
 
