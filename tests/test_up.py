@@ -149,9 +149,9 @@ def test_prefect_s_retry_finishes_a_failed_run_and_repeats_nothing(team: Team) -
     assert project.run("bash", "-c", asked).returncode == 0
     _wait_for(lambda: _read_state(client, run) not in ENDS)
     assert _wait_for_end(client, run) == "Completed"
-    first, *beside, train, convert, evaluate = project.read_runs()[len(before) :]
-    assert [first, train, convert, evaluate] == ["align@ada", "train@ben_as_ada", "convert@demo", "evaluate@demo"]
-    assert sorted(beside) == ["augment@ada", "compare@ben_as_ada"]
+    again = project.read_runs()[len(before) :]
+    again.remove("compare@ben_as_ada")  # beside the others: before training, or after it has begun
+    assert again == ["align@ada", "augment@ada", "train@ben_as_ada", "convert@demo", "evaluate@demo"]
     assert project.run("dvc", "status").stdout.strip() == "Data and pipelines are up to date."
 
 
