@@ -47,6 +47,7 @@ class Blending:
 
     @property
     def grown_px(self) -> float:
+        """How far the outline grows."""
         return max(-self.erosion_px, 0.0)
 
 

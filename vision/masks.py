@@ -89,7 +89,10 @@ def draw_face(
     for cover in covers:
         free = np.minimum(free, 1 - draw_mask(cover, size))
     seen = np.minimum(inside, free)
-    return seen + np.minimum(np.minimum(_grow(seen, grown_px), 1 - inside), free) if grown_px > 0 else seen
+    if grown_px <= 0:
+        return seen
+    around = np.minimum(1 - inside, free)
+    return seen + np.minimum(_grow(seen, grown_px), around)
 
 
 def soften_mask(mask: NDArray[np.float32], erosion_px: float, feather_px: float) -> NDArray[np.float32]:
@@ -106,18 +109,22 @@ def soften_mask(mask: NDArray[np.float32], erosion_px: float, feather_px: float)
 
 def _grow(mask: NDArray[np.float32], radius_px: float) -> NDArray[np.float32]:
     """Grow by a radius that need not be whole, as `_erode` shrinks."""
-    with _without_ipp():
-        distance = cv2.distanceTransform((mask < 0.5).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = _measure_depth(mask < 0.5)
     grown: NDArray[np.float32] = np.maximum(mask, np.clip(radius_px + 1 - distance, 0, 1)).astype(np.float32)
     return grown
 
 
 def _erode(mask: NDArray[np.float32], radius_px: float) -> NDArray[np.float32]:
     """Shrink by a radius that need not be whole: the distance to the outside, clipped to one pixel's ramp."""
-    padded = np.pad((mask >= 0.5).astype(np.uint8), 1)
-    with _without_ipp():
-        distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    distance = _measure_depth(np.pad(mask >= 0.5, 1))[1:-1, 1:-1]
     return np.clip(distance - radius_px, 0, 1).astype(np.float32) if radius_px > 0 else mask
+
+
+def _measure_depth(is_in: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """How many pixels away the nearest pixel is that is not in: (H, W), 0 outside."""
+    with _without_ipp():
+        depth = cv2.distanceTransform(is_in.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(depth, np.float32)
 
 
 @contextmanager
