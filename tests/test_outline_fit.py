@@ -6,9 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from vision.alignment import Points
-from vision.clip import Frame
+from vision.crops import crop_picture
 from vision.outline_fit import fit_outline
-from vision.planes import Layout, Matrix, rgb_to_planes
 
 SKIN, WALL, HAIR = (214, 170, 150), (70, 90, 120), (60, 45, 35)
 MIDDLE, AXES = np.array([160.0, 120.0]), np.array([60.0, 80.0])
@@ -27,9 +26,14 @@ def _paint_face() -> NDArray[np.uint8]:
     return picture
 
 
-def _to_frame(picture: NDArray[np.uint8]) -> Frame:
-    layout = Layout(2, 2, 8, Matrix.BT601, is_full_range=False)
-    return Frame(0, 0, None, rgb_to_planes(cv2.GaussianBlur(picture, (0, 0), 0.8), layout), layout, is_key=True)
+def _fit(picture: NDArray[np.uint8], outline: Points) -> Points:
+    """Fitted in a crop around the outline, a little turned and shrunk."""
+    middle, extent = (outline.mean(axis=0), np.ptp(outline, axis=0).max()) if len(outline) else (MIDDLE, 100)
+    side = round(1.6 * extent) + 8
+    to_crop = cv2.getRotationMatrix2D(middle.tolist(), 4, 0.9)
+    to_crop[:, 2] += side / 2 - middle
+    smooth = cv2.GaussianBlur(picture, (0, 0), 0.8)
+    return fit_outline(crop_picture(smooth, to_crop, side), to_crop, outline)
 
 
 def _distance(outline: Points, axes: NDArray[np.float64] = AXES) -> NDArray[np.float64]:
@@ -41,7 +45,7 @@ def _distance(outline: Points, axes: NDArray[np.float64] = AXES) -> NDArray[np.f
 @pytest.mark.parametrize("scale", [0.93, 1.07])
 def test_an_outline_too_small_or_too_large_goes_to_the_border(scale: float) -> None:
     given = _ellipse(AXES * scale)
-    fitted = fit_outline(_to_frame(_paint_face()), given)
+    fitted = _fit(_paint_face(), given)
     below = fitted[fitted[:, 1] > 80]  # where no hair hangs in
     assert _distance(given).mean() > 4
     assert _distance(below).mean() < 0.8
@@ -50,14 +54,14 @@ def test_an_outline_too_small_or_too_large_goes_to_the_border(scale: float) -> N
 
 def test_where_no_border_shows_the_outline_stays() -> None:
     given = _ellipse(AXES)
-    fitted = fit_outline(_to_frame(np.full((240, 320, 3), SKIN, np.uint8)), given)
+    fitted = _fit(np.full((240, 320, 3), SKIN, np.uint8), given)
     assert _distance(fitted).max() < 0.2
 
 
 def test_a_hand_in_front_does_not_draw_the_outline_along() -> None:
     picture = _paint_face()
     cv2.rectangle(picture, (190, 130), (319, 160), SKIN, cv2.FILLED)
-    fitted = fit_outline(_to_frame(picture), _ellipse(AXES * 0.95))
+    fitted = _fit(picture, _ellipse(AXES * 0.95))
     at_hand = (fitted[:, 0] > 160) & (fitted[:, 1] > 110) & (fitted[:, 1] < 180)
     away = (fitted[:, 1] > 80) & ~at_hand
     assert _distance(fitted[away]).max() < 1.5
@@ -69,21 +73,21 @@ def test_what_lies_far_off_changes_nothing() -> None:
     wide = np.full((240, 460, 3), (10, 200, 30), np.uint8)
     wide[:, 40:360] = picture
     given = _ellipse(AXES * 0.97)
-    moved = fit_outline(_to_frame(wide), given + np.array([40, 0], np.float32)) - np.array([40, 0], np.float32)
-    np.testing.assert_allclose(moved, fit_outline(_to_frame(picture), given), atol=0.02)
+    moved = _fit(wide, given + np.array([40, 0], np.float32)) - np.array([40, 0], np.float32)
+    np.testing.assert_allclose(moved, _fit(picture, given), atol=0.02)
 
 
 def test_a_large_face_is_fitted_as_a_small_one_is() -> None:
     large = cv2.resize(_paint_face(), None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
     given = _ellipse(AXES * 0.95)
-    fitted = (fit_outline(_to_frame(large), (given + 0.5) * 6 - 0.5) + 0.5) / 6 - 0.5
+    fitted = (_fit(large, (given + 0.5) * 6 - 0.5) + 0.5) / 6 - 0.5
     below = fitted[fitted[:, 1] > 80].astype(np.float32)
     assert _distance(below).mean() < 0.8
 
 
 def test_beyond_the_picture_s_edge_the_outline_stays_and_inside_it_goes_to_the_border() -> None:
     given = _ellipse(AXES * 0.95)
-    fitted = fit_outline(_to_frame(_paint_face()[:, :190]), given)
+    fitted = _fit(_paint_face()[:, :190], given)
     inside = (fitted[:, 0] < 180) & (fitted[:, 1] > 80)
     assert _distance(fitted[inside]).mean() < 0.8
     assert _distance(fitted[fitted[:, 0] > 200], AXES * 0.95).max() < 2
@@ -92,8 +96,8 @@ def test_beyond_the_picture_s_edge_the_outline_stays_and_inside_it_goes_to_the_b
 @pytest.mark.parametrize("axes", [(0.3, 0.3), (3.0, 3.0), (9.0, 9.0), (0.6, 60.0), (0.0, 40.0), (0.0, 0.0)])
 def test_an_outline_too_small_to_tell_is_left_alone(axes: tuple[float, float]) -> None:
     given = _ellipse(np.array(axes))
-    np.testing.assert_array_equal(fit_outline(_to_frame(_paint_face()), given), given)
+    np.testing.assert_array_equal(_fit(_paint_face(), given), given)
 
 
 def test_no_outline_stays_none() -> None:
-    assert fit_outline(_to_frame(_paint_face()), np.empty((0, 2), np.float32)).shape == (0, 2)
+    assert _fit(_paint_face(), np.empty((0, 2), np.float32)).shape == (0, 2)

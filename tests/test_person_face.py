@@ -11,22 +11,24 @@ from numpy.typing import NDArray
 from models.face_search import Search, Stretch, find_faces
 from performers.truth import SOURCE_TRUTH
 from tests.footage import REAL, needs_footage
-from vision.chart import read_chart
+from vision.alignment import Matrix, align_face
+from vision.chart import Chart, chart_crop
 from vision.clip import Frame, Part
 from vision.clip_read import read_frames
 from vision.covers import Sight, keep_lasting
-from vision.crops import decode_png
+from vision.crops import Picture, crop_frame, decode_png
 from vision.evenly import pick_evenly
 from vision.hashing import hash_file
 from vision.masks import draw_mask
 from vision.outline import trace_face
 from vision.person_face import FaceShape, PersonFace, learn_face
 from vision.planes import region_to_rgb, rgb_to_planes
-from vision.surface import fit_shape, unroll
+from vision.surface import Mesh, Surface, fit_shape, unroll
 from vision.tables import TRUTH, Table, read_table
 
 ROOT = Path(__file__).resolve().parent.parent
 FOREHEAD_CM = 2.5
+CROP_PX = 256
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Clip:
         for row, frame in zip(truth, self.frames({row["frame"] for row in truth}), strict=True):
             assert frame.index == row["frame"]
             true = decode_png(row[mask]) > 0
-            shape, _ = self.person.see(frame, self.meshes[frame.index])
+            shape, _ = self.person.see(*_crop(frame, self.meshes[frame.index]))
             drawn = draw_mask(shape.outline, true.shape) >= 0.5
             found.append((np.sum(drawn & true) / np.sum(drawn | true), abs(row["yaw"])))
         iou, yaw = np.array(found).T
@@ -66,14 +68,24 @@ def _learn(path: Path, n_frames: int, search_s: float = 0.5) -> Clip:
     shape = fit_shape(list(some.values()))
     surface = unroll(shape, FOREHEAD_CM)
     frames = (frame for frame in read_frames(path) if frame.index in some)
-    charts = [read_chart(frame, some[frame.index], surface.place(some[frame.index])) for frame in frames]
+    charts = [_read_chart(frame, some[frame.index], surface) for frame in frames]
     return Clip(path, meshes, learn_face(charts, shape, surface, has_looks=True))
+
+
+def _crop(frame: Frame, mesh: Mesh) -> tuple[Picture, Matrix, Mesh]:
+    to_crop = align_face(mesh, "mesh", CROP_PX)
+    return crop_frame(frame, to_crop, CROP_PX), to_crop, mesh
+
+
+def _read_chart(frame: Frame, mesh: Mesh, surface: Surface) -> Chart:
+    crop, to_crop, _ = _crop(frame, mesh)
+    return chart_crop(crop, to_crop, surface.place(mesh))
 
 
 def find_shape(clip: Clip, frame: Frame) -> FaceShape:
     """The shape of the clip's face as this frame alone shows it."""
     mesh = clip.meshes[frame.index]
-    shape, sight = clip.person.see(frame, mesh)
+    shape, sight = clip.person.see(*_crop(frame, mesh))
     assert sight is not None
     return clip.person.add_sight(shape, mesh, sight)
 
@@ -106,7 +118,7 @@ def test_the_forehead_reaches_as_far_as_params_say(ada: Clip) -> None:
         shape = fit_shape(list(ada.meshes.values())[::8])
         surface = unroll(shape, forehead_cm)
         frames = ada.frames(set(range(0, 60, 6)))
-        charts = [read_chart(one, ada.meshes[one.index], surface.place(ada.meshes[one.index])) for one in frames]
+        charts = [_read_chart(one, ada.meshes[one.index], surface) for one in frames]
         person = learn_face(charts, shape, surface, has_looks=False)
         tops.append(mesh[10, 1] - trace_face(person.extent, surface.place(mesh), mesh)[:, 1].min())
     px_per_cm = np.ptp(mesh[:468, 1]) / 17.7

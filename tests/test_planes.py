@@ -2,7 +2,6 @@
 
 import itertools
 
-import cv2
 import numpy as np
 import pytest
 
@@ -16,7 +15,6 @@ from vision.planes import (
     planes_to_rgb,
     region_to_rgb,
     rgb_to_planes,
-    shrink_region,
     to_444,
 )
 
@@ -163,22 +161,3 @@ def test_a_region_converted_in_stripes_is_the_same(
     monkeypatch.setattr("vision.planes._STRIPE_PX", 100)
     assert np.array_equal(planes_to_rgb(planes, layout), whole)
     assert np.array_equal(region_to_rgb(planes, layout, box), whole[box[1] : box[3], box[0] : box[2]])
-
-
-@pytest.mark.parametrize("steps", STEPS)
-@pytest.mark.parametrize("factor", [2, 3, 5])
-def test_a_region_shrinks_to_the_means_of_its_pixels_and_repeats_the_border_beyond_it(
-    rng: np.random.Generator, steps: tuple[int, int], factor: int
-) -> None:
-    layout = Layout(*steps, 8, Matrix.BT709, is_full_range=False)
-    smooth = cv2.GaussianBlur(rng.integers(0, 256, (61, 83, 3), np.uint8), (0, 0), 6)
-    planes = rgb_to_planes(smooth, layout)
-    grid = (factor * layout.step_x, factor * layout.step_y)
-    x2, y2 = (-(-length // step) * step for length, step in zip((83, 61), grid, strict=True))
-    found = shrink_region(planes, layout, (grid[0], grid[1], x2, y2), factor)
-    whole = cv2.copyMakeBorder(planes_to_rgb(planes, layout), 0, y2 - 61, 0, x2 - 83, cv2.BORDER_REPLICATE)
-    inner = whole[grid[1] :, grid[0] :].astype(float)
-    wanted = inner.reshape(inner.shape[0] // factor, factor, -1, factor, 3).mean(axis=(1, 3))
-    assert found.shape == wanted.shape
-    assert np.abs(found - wanted).max() <= 3
-    assert np.abs(found - wanted).mean() < 0.6

@@ -6,10 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.alignment import CROP_CM, Matrix, align_face, transform
-from vision.crops import Picture, crop_frame
-from vision.planes import HasPlanes
-from vision.surface import TEXEL_CM, Mesh, Placed
+from vision.alignment import CROP_CM, Matrix, compose, transform, view_matrix
+from vision.crops import Picture, crop_picture
+from vision.surface import TEXEL_CM, Placed
 
 VIEW_PX = round(CROP_CM / TEXEL_CM)  # side of a crop whose pixels are as large as texels
 MIN_FACING = 0.4  # cosine to the camera from which on a texel's color tells something
@@ -27,10 +26,10 @@ class Chart(NamedTuple):
         return np.asarray(self.facing >= MIN_FACING)
 
 
-def read_chart(frame: HasPlanes, mesh: Mesh, placed: Placed) -> Chart:
-    """The chart of the face that has this mesh (478, 3), and its texels so, in a frame."""
-    to_view = align_face(mesh[:, :2].astype(np.float32), "mesh", VIEW_PX)
-    return chart_view(crop_frame(frame, to_view, VIEW_PX), to_view, placed)
+def chart_crop(crop: Picture, frame_to_crop: Matrix, placed: Placed) -> Chart:
+    """The chart of the face whose texels are placed so in a frame, from its crop."""
+    to_view = view_matrix(len(crop), 1, VIEW_PX)
+    return chart_view(crop_picture(crop, to_view, VIEW_PX), compose(to_view, frame_to_crop), placed)
 
 
 def chart_view(view: Picture, frame_to_view: Matrix, placed: Placed) -> Chart:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.ahead import read_ahead
-from vision.alignment import Matrix, transform
+from vision.alignment import Matrix, Points, transform
 from vision.clip import Frame, Part
 from vision.covers import Sight, keep_lasting
-from vision.crops import crop_frame, encode_png, measure_sharpness
+from vision.crops import Picture, crop_frame, encode_png, measure_sharpness
 from vision.face_rows import fill_row
 from vision.hashing import check_clip
 from vision.masks import draw_mask, face_outline
@@ -118,19 +118,21 @@ def _see_face(frame: Frame, face: Located, rules: Rules) -> _Seen:
     if not face.row["is_used"]:
         return _Seen(face, _NO_SHAPE)
     shape, sight, kind = _NO_SHAPE, None, face.row["kind"]
-    if rules.person is not None and kind == "mesh":
-        shape, sight = rules.person.see(frame, face.landmarks)
-    if not len(shape.outline):
-        outline = face_outline(face.landmarks, kind, matrix(face.row["frame_to_crop"]), rules.crop_px)
-        shape = replace(shape, outline=outline)
-    return _Seen(face, shape, sight, _cut(frame, face, shape, rules.crop_px) if face.is_taken else None)
-
-
-def _cut(frame: Frame, face: Located, shape: FaceShape, crop_px: int) -> _Crop:
     to_crop = matrix(face.row["frame_to_crop"])
-    crop = crop_frame(frame, to_crop, crop_px)
-    sharpness = measure_sharpness(crop, draw_mask(transform(to_crop, shape.outline), (crop_px, crop_px)))
-    cut_ratio = measure_cut(shape.outline, to_crop, crop_px, frame.planes[0].shape)
+    crop = crop_frame(frame, to_crop, rules.crop_px)
+    if rules.person is not None and kind == "mesh":
+        shape, sight = rules.person.see(crop, to_crop, face.landmarks)
+    if not len(shape.outline):
+        shape = replace(shape, outline=face_outline(face.landmarks, kind, to_crop, rules.crop_px))
+    if not face.is_taken:
+        return _Seen(face, shape, sight)
+    return _Seen(face, shape, sight, _keep_crop(crop, shape.outline, to_crop, frame.planes[0].shape))
+
+
+def _keep_crop(crop: Picture, outline: Points, to_crop: Matrix, size: tuple[int, int]) -> _Crop:
+    """A crop of a frame of `size` (height, width)."""
+    sharpness = measure_sharpness(crop, draw_mask(transform(to_crop, outline), crop.shape[:2]))
+    cut_ratio = measure_cut(outline, to_crop, len(crop), size)
     return _Crop(encode_png(crop), sharpness, cut_ratio, shrink_face(crop))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vision.alignment import scale_of
 from vision.planes import HasPlanes
-from vision.region import cut_around
+from vision.region import cut_square
 
 INPUT_PX = 192  # side of the model's input
 
@@ -18,7 +18,6 @@ _MESH_RATIO = 1.5  # side of the region / longer side of the mesh: what the mode
 _BOX_RATIO = 1.5  # side of the region / longer side of a detector's box
 _FIVE_RATIO = 3.6  # side of the region / longer of the distances between the eyes and from eyes to mouth
 _MAX_MOVE = 0.08  # of a region's middle or side, as a share of its side, up to which one run of the model is enough
-_MARGIN_PX = 2  # of the model's input: what filters look at beyond a region
 
 Points = NDArray[np.floating]
 Picture = NDArray[np.uint8]
@@ -69,7 +68,7 @@ def cut_region(picture: Picture | HasPlanes, frame_to_region: Matrix) -> Picture
     """What the model is shown: RGB uint8 (INPUT_PX, INPUT_PX, 3); beyond the picture its border is repeated."""
     if isinstance(picture, np.ndarray):
         return _cut_rgb(picture, frame_to_region)
-    return _cut_planes(picture, frame_to_region)
+    return cut_square(picture, frame_to_region, INPUT_PX, is_fine=False)
 
 
 def _cut_rgb(picture: Picture, frame_to_region: Matrix) -> Picture:
@@ -82,14 +81,6 @@ def _cut_rgb(picture: Picture, frame_to_region: Matrix) -> Picture:
     if factor > 1:
         region = cv2.resize(region, (INPUT_PX, INPUT_PX), interpolation=cv2.INTER_AREA)
     return region
-
-
-def _cut_planes(picture: HasPlanes, frame_to_region: Matrix) -> Picture:
-    """The same of a picture in planes, of which no more is converted than the region needs; large ones shrink first."""
-    margin = _MARGIN_PX / scale_of(frame_to_region)
-    region, to_region = cut_around(picture, frame_to_region, INPUT_PX, margin, _factor_of(frame_to_region))
-    cut: Picture = cv2.warpAffine(region, to_region, (INPUT_PX, INPUT_PX), borderMode=cv2.BORDER_REPLICATE)
-    return cut
 
 
 def _factor_of(frame_to_region: Matrix) -> int:

@@ -10,20 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from vision.alignment import Matrix, Points, compose, invert, transform
+from vision.alignment import Matrix, Points, compose, invert, transform, view_matrix
 from vision.color import to_lab
 from vision.crops import Picture
-from vision.planes import HasPlanes
-from vision.region import cut_around
 
-_LEAST_PX = 24.0  # side of a face (the root of its area) below which its border cannot be told
-_FINE_PX = 100.0  # side of a face from twice which on it is looked at in a smaller picture
+_LEAST_PX = 24.0  # side of a face in its frame (the root of its area) below which its border cannot be told
+_FINE_PX = 100.0  # side of a face in its crop from twice which on it is looked at in a smaller picture
 _N_POINTS = 160
 # How far the outline may move in a step, about, as a share of the face's side; over how many points that is smoothed.
 _STEPS = ((0.06, 5.0), (0.03, 2.5))
 _APART = 0.006  # share of the face's side between two places that are looked at along a normal; half a pixel at least
 _ACROSS = 2  # places from where a border may be to what counts as inside and outside of it
-_MARGIN = 0.11  # share of the face's side around the outline that is looked at
 _SKIN_FROM, _SKIN_TO = 3.0, 1.3  # how far inside the skin's color is read, in units of the step's reach
 _SKIN_POINTS = 5.0  # points over which the skin's color is smoothed
 _DEVIATION = 16.0  # of the skin's color, in CIELAB
@@ -33,30 +30,27 @@ _STAY = 0.15  # how surely the outline stays where the picture says nothing, a c
 Floats = NDArray[np.float32]
 
 
-def fit_outline(frame: HasPlanes, outline: Points) -> Points:
-    """The outline (N, 2) of a face in frame pixels, moved to its border in the picture: (160, 2).
+def fit_outline(crop: Picture, frame_to_crop: Matrix, outline: Points) -> Points:
+    """The outline (N, 2) of a face in frame pixels, moved to its border in its crop: (160, 2).
 
     As given where it is too small. Beyond the picture nothing moves it.
     """
-    side = float(np.sqrt(cv2.contourArea(outline))) if len(outline) >= 3 else 0.0
-    if side < _LEAST_PX:
+    if len(outline) < 3 or _measure_side(outline) < _LEAST_PX:
         return outline
-    factor = max(1, int(side / _FINE_PX))
-    region, to_region = _cut_region(frame, outline, _MARGIN * side, factor)
-    side /= factor
+    factor = max(1, int(_measure_side(transform(frame_to_crop, outline)) / _FINE_PX))
+    side_px = len(crop) // factor
+    to_region = compose(view_matrix(len(crop), 1, side_px), frame_to_crop)
+    points = _space_evenly(transform(to_region, outline))
+    side = _measure_side(points)
+    region = cv2.resize(crop, (side_px, side_px), interpolation=cv2.INTER_AREA)
     region = cv2.GaussianBlur(region, (0, 0), 0.3 + _APART * side)
-    points = transform(to_region, _space_evenly(outline))
     for reach, smoothness in _STEPS:
         points = _move(points, region, reach * side, max(_APART * side, 0.5), smoothness)
     return transform(invert(to_region), points)
 
 
-def _cut_region(frame: HasPlanes, outline: Points, margin: float, factor: int) -> tuple[Picture, Matrix]:
-    """The region around an outline, shrunk by a factor, and what maps the frame to it (2x3)."""
-    low, high = outline.min(axis=0), outline.max(axis=0)
-    to_square = np.array([[1, 0, -low[0]], [0, 1, -low[1]]], np.float64)
-    region, from_region = cut_around(frame, to_square, int(np.ceil((high - low).max())), margin, factor)
-    return region, compose(invert(from_region), to_square)
+def _measure_side(outline: Points) -> float:
+    return float(np.sqrt(cv2.contourArea(outline)))
 
 
 def _space_evenly(outline: Points) -> Points:

@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from vision.alignment import Points
-from vision.chart import Chart, read_chart
+from vision.alignment import Matrix, Points
+from vision.chart import Chart, chart_crop
 from vision.covers import Bits, Looks, Sight, learn_looks
+from vision.crops import Picture
 from vision.extent import Extent, find_extent
 from vision.outline import trace_face, trace_region
 from vision.outline_fit import fit_outline
-from vision.planes import HasPlanes
 from vision.surface import Mesh, Shape, Surface, measure_misfit
 
 MIN_CHARTS = 8  # of which looks can be learnt
@@ -40,15 +40,15 @@ class PersonFace:
     extent: Extent
     looks: Looks | None
 
-    def see(self, frame: HasPlanes, mesh: Mesh) -> tuple[FaceShape, Sight | None]:
+    def see(self, crop: Picture, frame_to_crop: Matrix, mesh: Mesh) -> tuple[FaceShape, Sight | None]:
         """The shape of the person's face that has this mesh (478, 3) in a frame, as yet without what its sight tells.
 
         No sight without looks.
         """
         placed = self.surface.place(mesh)
-        outline = fit_outline(frame, trace_face(self.extent, placed, mesh))
+        outline = fit_outline(crop, frame_to_crop, trace_face(self.extent, placed, mesh))
         shape = FaceShape(outline, misfit_cm=measure_misfit(mesh, self.shape))
-        return shape, self.looks.look_at(read_chart(frame, mesh, placed)) if self.looks else None
+        return shape, self.looks.look_at(chart_crop(crop, frame_to_crop, placed)) if self.looks else None
 
     def add_sight(self, shape: FaceShape, mesh: Mesh, sight: Sight) -> FaceShape:
         """The shape with what its sight tells: covers and sharpness."""

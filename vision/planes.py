@@ -127,23 +127,6 @@ def shrink_to_rgb(planes: Planes, layout: Layout, lines: int) -> Array:
     return planes_to_rgb((luma, cb, cr), replace(layout, step_x=1, step_y=1))
 
 
-def shrink_region(planes: Planes, layout: Layout, box: Box, factor: int) -> Array:
-    """The box of a picture as RGB uint8, each pixel the mean of `factor` by `factor`.
-
-    The box is a multiple of `factor` chroma samples; where it reaches beyond the picture the border is repeated.
-    """
-    height, width = planes[0].shape
-    x1, y1, x2, y2 = box
-    if factor == 1:
-        return region_to_rgb(planes, layout, (x1, y1, min(x2, width), min(y2, height)))
-    size = ((x2 - x1) // factor, (y2 - y1) // factor)
-    within = _cut(planes, layout, (x1, y1, min(x2, width), min(y2, height)))
-    luma_shape, chroma_shape = (y2 - y1, x2 - x1), ((y2 - y1) // layout.step_y, (x2 - x1) // layout.step_x)
-    parts = map(_extend, within, (luma_shape, chroma_shape, chroma_shape))
-    luma, cb, cr = (_average_to(part, size) for part in parts)
-    return planes_to_rgb((luma, cb, cr), replace(layout, step_x=1, step_y=1))
-
-
 def rgb_to_planes(rgb: Array, layout: Layout) -> Planes:
     """RGB uint8 (H, W, 3) as planes of `layout`."""
     luma, cb, cr = _to_samples(rgb, layout)
@@ -191,13 +174,6 @@ def _cut(planes: tuple[Array, ...], layout: Layout, box: Box) -> Planes:
     rows = slice(y1 // layout.step_y, -(-y2 // layout.step_y))
     columns = slice(x1 // layout.step_x, -(-x2 // layout.step_x))
     return planes[0][y1:y2, x1:x2], planes[1][rows, columns], planes[2][rows, columns]
-
-
-def _extend(samples: Array, shape: tuple[int, int]) -> Array:
-    """Samples with their last row and column repeated until they have this shape."""
-    n_rows, n_columns = shape[0] - samples.shape[0], shape[1] - samples.shape[1]
-    extended: Array = cv2.copyMakeBorder(samples, 0, n_rows, 0, n_columns, cv2.BORDER_REPLICATE)
-    return extended
 
 
 def _average_to(plane: Array, size: tuple[int, int]) -> Array:
