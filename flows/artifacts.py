@@ -49,7 +49,7 @@ def _find_pictures(stage: str) -> Iterator[tuple[str, np.ndarray]]:
         faces = draw_face_sheet(Path(f"data/align/{key}/faceset"))
         yield from [("faces", faces)] if faces is not None else []
     files = {
-        "compare": f"data/compare/{key}/coverage.png",
+        "compare": f"plots/compare/{key}/coverage.png",
         "train": f"plots/train/{key}/strip.png",
         "evaluate": f"data/evaluate/{key}/sheet.png",
     }

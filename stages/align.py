@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from errors import FaceError, one_line_errors
+from errors import FaceError, TableError, one_line_errors
 from stages.params import Align, pick, read_key, read_params
 from stages.permission import require_consent
 from stages.spread import spread
@@ -17,17 +17,17 @@ from vision.bridge import TrackedFace, bridge_gaps
 from vision.chart import chart_view
 from vision.clip import ClipInfo, Part
 from vision.clip_read import probe_clip
-from vision.edits import Edit, find_edited, read_edits
+from vision.edits import find_edited, read_edits
 from vision.evenly import pick_evenly
 from vision.face_crops import CutFace, Cutting, Located, Row, Rules, cut_faces
 from vision.faceset import FacesetWriter
 from vision.people import UNKNOWN, Candidate, Verdict, Verdicts, judge_tracks
-from vision.person_face import PersonFace, learn_face
+from vision.person_face import MIN_CHARTS, PersonFace, learn_face
 from vision.portraits import Portraits, portray_tracks
 from vision.proportions import fit_proportions
 from vision.quality import Duplicates, Limits
 from vision.smoothing import smooth_faces
-from vision.surface import fit_shape, unroll
+from vision.surface import Mesh, fit_shape, unroll
 from vision.tables import (
     DETECTIONS,
     FRAMES,
@@ -41,6 +41,7 @@ from vision.tables import (
 )
 from vision.track_page import write_page
 from vision.tracking import assign_tracks
+from vision.view import LEARNT_VIEWS, View, read_view
 from vision.whole import whole_folder
 
 FITTED_FACES = 500  # from which a person's proportions are taken
@@ -74,11 +75,12 @@ def align(
     sampled, known_parts = read_table(frames, FRAMES), read_table(parts, PARTS)
     in_faceset = sampled["reason"] == ""
     faceset_clips = set(sampled.loc[in_faceset, "clip"])
-    portraits = portray_tracks(detections, faces, faceset_clips)
-    verdicts = _judge_tracks(infos, faces, portraits, _decide_by_hand(faces, read_edits(edits)), params)
-    write_page(page, faces, verdicts, portraits)
+    by_hand, notes = _decide_by_hand(faces, edits)
+    portraits = portray_tracks(detections, faces)
+    verdicts = _judge_tracks(infos, faces, portraits, by_hand, params)
+    write_page(page, faces, verdicts, portraits, notes)
     own = _list_own(faces, faceset_clips, verdicts)
-    person = _learn_person(detections, own, portraits, params)
+    person = _learn_person(detections, own, params)
     taken = own.merge(sampled.loc[in_faceset, ["clip", "frame"]], on=["clip", "frame"])
     located = _locate_faces(infos, detections, faces, sampled, verdicts, is_smoothed=params.smooth)
     proportions, limits = _fit_own(detections, taken, params.crop_px), Limits(**params.limits.model_dump())
@@ -116,9 +118,23 @@ def _max_gap(info: ClipInfo) -> int:
     return round(MAX_GAP_S * info.rate)
 
 
-def _decide_by_hand(faces: pd.DataFrame, edits: list[Edit]) -> dict[tuple[str, int], bool]:
-    """Whether the (clip, track)s that edits speak of are to be used; the last edit counts."""
-    return {track: edit.is_used for edit in edits for track in _tracks_of(faces[find_edited(edit, faces)])}
+def _decide_by_hand(faces: pd.DataFrame, path: Path) -> tuple[dict[tuple[str, int], bool], list[str]]:
+    """Whether the (clip, track)s that edits speak of are to be used, the last one counts; which edits speak of none.
+
+    Raises TableError where of those that say who the person is none speaks of a face.
+    """
+    edits = read_edits(path)
+    tracks = [_tracks_of(faces[find_edited(edit, faces)]) for edit in edits]
+    notes = [
+        f"{path}, line {line}: no face holds this point in these frames of such a clip; the line decides nothing"
+        for line, of_edit in enumerate(tracks, start=2)
+        if not of_edit
+    ]
+    print(*notes, sep="\n", end="\n" if notes else "", flush=True)
+    found = [of_edit for edit, of_edit in zip(edits, tracks, strict=True) if edit.is_used]
+    if found and not any(found):
+        raise TableError(f"{path}: no line with use speaks of a face, so nothing says who the person is; mend them")
+    return {track: edit.is_used for edit, of_edit in zip(edits, tracks, strict=True) for track in of_edit}, notes
 
 
 def _judge_tracks(
@@ -138,7 +154,8 @@ def _judge_tracks(
             if end - first < min_frames and key not in by_hand:
                 verdicts[key] = Verdict(False, f"short ({end - first} frames)", UNKNOWN)
             else:
-                weight = float((rows["y2"] - rows["y1"]).sum())
+                # In picture heights and seconds, so that neither a larger nor a faster clip outweighs another.
+                weight = float((rows["y2"] - rows["y1"]).sum() / info.height / info.rate)
                 is_alone = info.is_stills and n_faces[first] == 1
                 look = portraits[key].look
                 candidates.append(Candidate(*key, first, end, weight, look, by_hand.get(key), is_alone))
@@ -163,21 +180,31 @@ def _fit_own(detections: Path, own: pd.DataFrame, crop_px: int) -> Matrix:
     return fit_proportions(((face.landmarks, face.kind) for _, face in _read_faces(detections, some)), crop_px)
 
 
-def _learn_person(detections: Path, own: pd.DataFrame, portraits: Portraits, params: Align) -> PersonFace | None:
-    """How the person's face looks, from the views kept of it; None where no mesh is known of any."""
-    kept = {(*key, frame): view for key, portrait in portraits.items() for frame, view in portrait.views.items()}
-    is_kept = [key in kept for key in zip(own["clip"], own["track"], own["frame"], strict=True)]
-    seen = [
-        (face.landmarks, kept[clip, face.track, face.frame])
-        for clip, face in _read_faces(detections, own[is_kept])
-        if face.kind == "mesh"
-    ]
+def _learn_person(detections: Path, own: pd.DataFrame, params: Align) -> PersonFace | None:
+    """How the person's face looks, from some views of it, evenly; None where no mesh is known of any."""
+    viewed = own[own["has_view"]]
+    seen = list(_read_views(detections, viewed.iloc[pick_evenly(len(viewed), LEARNT_VIEWS)]))
+    if params.find_covers and len(seen) < MIN_CHARTS:
+        print(
+            f"align: {len(seen)} of the person's faces have been looked at, {MIN_CHARTS} are needed: what covers them "
+            "and which are blurred is not told; detect more of the person, or leave clips of others out",
+            flush=True,
+        )
     if not seen:
         return None
     shape = fit_shape([mesh for mesh, _ in seen])
     surface = unroll(shape, params.forehead_cm)
     charts = [chart_view(*view, surface.place(mesh)) for mesh, view in seen]
     return learn_face(charts, shape, surface, has_looks=params.find_covers)
+
+
+def _read_views(detections: Path, chosen: pd.DataFrame) -> Iterator[tuple[Mesh, View]]:
+    """Meshes of some faces that have a view, each with it. `chosen`: their rows."""
+    wanted = set(zip(chosen["clip"], chosen["frame"], chosen["face"], strict=True))
+    for batch in read_batches(detections, DETECTIONS, ["clip", "frame", "face", "five", "mesh", "view"]):
+        for row in batch.itertuples():
+            if (row.clip, row.frame, row.face) in wanted and row.mesh is not None:
+                yield np.asarray(row.mesh, np.float32).reshape(-1, 3), read_view(row.view, points(row.five))
 
 
 def _read_faces(detections: Path, tracked: pd.DataFrame) -> Iterator[tuple[str, TrackedFace]]:

@@ -1,4 +1,4 @@
-"""A pair's face sets, the target's tracks -> what the source's faces lack: figures (JSON), cells (CSV), a picture."""
+"""A pair's face sets, the target's tracks -> what the source's faces lack: figures, sentences, a table and picture."""
 
 import json
 import math
@@ -25,30 +25,37 @@ LUMA = np.array([0.299, 0.587, 0.114])
 
 
 def compare(
-    source: Path, target: Path, tracks: Path, metrics: Path, cells: Path, report: Path, params: Compare
+    source: Path, target: Path, tracks: Path, metrics: Path, plots: Path, findings: Path, params: Compare
 ) -> None:
     """Say what the target's frames need and the source's face set lacks, before anything is trained."""
-    own = Faces.of(read_columns(source, MEASURES), _measure_lights(source))
+    own = _read_own(source)
     wanted = read_table(tracks, TRACKS, [*MEASURES, "is_used"])
-    needed = Faces.of(wanted[wanted["is_used"]], _measure_lights(target))
+    every = np.arange(len(read_columns(target, ["frame"])))
+    needed = Faces.of(wanted[wanted["is_used"]], _measure_lights(target, every))
     covered = measure_coverage(own, needed, params.min_faces)
     sentences = [tell_lack(lack) for lack in find_lacks(own, needed, params.min_faces)]
+    figures = {name: round(share, 4) if math.isfinite(share) else None for name, share in covered.items()}
     with whole_file(metrics) as partial:
-        figures = {name: round(share, 4) if math.isfinite(share) else None for name, share in covered.items()}
         partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    with whole_file(cells) as partial:
-        to_rows({"source": own, "target": needed}).to_csv(
-            partial, index=False, float_format="%.5g", lineterminator="\n"
-        )
-    with whole_folder(report) as folder:
+    with whole_folder(plots) as folder:
+        cells = to_rows({"source": own, "target": needed})
+        cells.to_csv(folder / "coverage.csv", index=False, float_format="%.5g", lineterminator="\n")
         (folder / "coverage.png").write_bytes(draw_coverage(own, needed))
-        (folder / "lacks.json").write_text(json.dumps(sentences, indent=2) + "\n", encoding="utf-8")
+    with whole_file(findings) as partial:
+        partial.write_text(json.dumps({"covered": figures, "lacks": sentences}, indent=2) + "\n", encoding="utf-8")
     print(*(sentences or ["compare: the source's faces cover what the target does"]), sep="\n", flush=True)
 
 
-def _measure_lights(faceset: Path) -> NDArray[np.float64]:
-    """The light of up to LIGHT_FACES of a face set's faces, evenly over it; no more than a piece of it is held."""
-    chosen = set(pick_evenly(len(read_columns(faceset, ["frame"])), LIGHT_FACES).tolist())
+def _read_own(faceset: Path) -> Faces:
+    """The source's faces, without those that training leaves out."""
+    records = read_columns(faceset, [*MEASURES, "reason"])
+    is_learnt = (records["reason"] == "").to_numpy()
+    return Faces.of(records[is_learnt], _measure_lights(faceset, np.flatnonzero(is_learnt)))
+
+
+def _measure_lights(faceset: Path, among: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The light of up to LIGHT_FACES of some of a face set's faces, evenly; no more than a piece of the set is held."""
+    chosen = set(among[pick_evenly(len(among), LIGHT_FACES)].tolist())
     pictures = chain.from_iterable(piece["picture"] for piece in read_faceset(faceset))
     return np.array([_measure_light(decode_png(data)) for index, data in enumerate(pictures) if index in chosen])
 
@@ -71,8 +78,8 @@ def main() -> None:
             target=Path(f"data/align/{pair.target}/faceset"),
             tracks=Path(f"data/align/{pair.target}/tracks.parquet"),
             metrics=Path(f"metrics/compare/{key}.json"),
-            cells=Path(f"plots/compare/{key}/coverage.csv"),
-            report=Path(f"data/compare/{key}"),
+            plots=Path(f"plots/compare/{key}"),
+            findings=Path(f"data/compare/{key}.json"),
             params=params.compare,
         )
 

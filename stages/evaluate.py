@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,7 @@ class TakeFiles:
     tracks: Path
     checkpoint: Path
     coverage: Path
+    coverage_picture: Path
     previews: Path
     loss: Path
     strip: Path
@@ -68,7 +70,8 @@ class TakeFiles:
             parts=Path(f"data/sample/{target}/parts.parquet"),
             tracks=Path(f"data/align/{target}/tracks.parquet"),
             checkpoint=trained / "checkpoint.safetensors",
-            coverage=Path(f"data/compare/{pair}"),
+            coverage=Path(f"data/compare/{pair}.json"),
+            coverage_picture=Path(f"plots/compare/{pair}/coverage.png"),
             previews=trained / "previews",
             loss=Path(f"plots/train/{pair}/loss.csv"),
             strip=Path(f"plots/train/{pair}/strip.png"),
@@ -210,6 +213,7 @@ def _write_curves(path: Path, frames: pd.DataFrame) -> None:
 def _make_report(
     files: TakeFiles, sheet: Figure, frames: pd.DataFrame, figures: Figures, reasons: dict[str, str]
 ) -> Report:
+    coverage = _read_coverage(files.coverage)
     return Report(
         title=f"{files.take}: {files.pair}",
         subtitle=f"{files.clip} with the source's face of the pair {files.pair}",
@@ -218,7 +222,8 @@ def _make_report(
         figures=figures,
         reasons=reasons,
         curves=tuple(_draw_frames(frames)),
-        coverage=_show_coverage(files.coverage),
+        coverage=_show_coverage(files.coverage_picture, coverage["lacks"]),
+        covered=coverage["covered"],
         training=tuple(_draw_training(files)),
     )
 
@@ -255,14 +260,22 @@ def _pick_curves(table: pd.DataFrame, x: str, columns: Mapping[str, str]) -> dic
     return {name: curve for name, curve in curves.items() if np.isfinite(curve[1]).any()}
 
 
-def _show_coverage(folder: Path) -> Figure:
-    """What the source's face set lacks, as the stage compare found it. Raises TableError."""
+def _read_coverage(path: Path) -> dict[str, Any]:
+    """What compare found: the shares `covered`, and in sentences what the source `lacks`. Raises TableError."""
     try:
-        sentences = json.loads((folder / "lacks.json").read_text(encoding="utf-8"))
-        picture = (folder / "coverage.png").read_bytes()
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
-        raise TableError(f"{folder}: cannot be read ({error}); rerun compare") from error
-    says = " ".join(sentences) or "The source's faces show whatever the target does."
+        raise TableError(f"{path}: cannot be read ({error}); rerun compare") from error
+    return found
+
+
+def _show_coverage(path: Path, lacks: list[str]) -> Figure:
+    """The picture that compare drew. Raises TableError."""
+    try:
+        picture = path.read_bytes()
+    except OSError as error:
+        raise TableError(f"{path}: cannot be read ({error}); rerun compare") from error
+    says = " ".join(lacks) or "The source's faces show whatever the target does."
     return Figure("coverage", "What the source was seen to do", says, picture)
 
 

@@ -43,12 +43,14 @@ class Dots:
         return points.astype(np.float32)
 
 
-def make_clip(folder: Path, name: str, faces: list[Dots], n_frames: int = 12) -> None:
+def make_clip(
+    folder: Path, name: str, faces: list[Dots], n_frames: int = 12, size: tuple[int, int] = SIZE, rate: int = 25
+) -> None:
     """Write `folder/clips/name`, and in `folder` the tables until detections (faces in their `frames`)."""
     path = folder / "clips" / name
-    with VideoWriter(path, footage_format(SIZE, Fraction(25)), crf=4) as writer:
+    with VideoWriter(path, footage_format(size, Fraction(rate)), crf=4) as writer:
         for frame in range(n_frames):
-            writer.write_rgb(_draw(faces, frame), frame)
+            writer.write_rgb(_draw(faces, frame, size), frame)
     _write_tables(folder, path, faces, n_frames, n_frames)
 
 
@@ -93,7 +95,9 @@ def gather_clips(folder: Path, places: list[Path]) -> None:
         write_table(joined, folder / f"{name}.parquet", table)
 
 
-def align_clip(place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.1) -> None:
+def align_clip(
+    place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.1, duplicate_levels: float = 0.1
+) -> None:
     """Run align on what `make_clip` wrote in `place`; the tracks and the face set stand beside it."""
     (place / "tracks.csv").write_text("\n".join([HEADER, *edits]) + "\n")
     align(
@@ -114,13 +118,13 @@ def align_clip(place: Path, edits: tuple[str, ...] = (), min_track_s: float = 0.
             forehead_cm=2.5,
             find_covers=True,
             limits=LIMITS,
-            duplicate_levels=0.1,
+            duplicate_levels=duplicate_levels,
         ),
     )
 
 
-def _draw(faces: list[Dots], frame: int) -> np.ndarray:
-    picture = np.full((*SIZE, 3), 60, np.uint8)
+def _draw(faces: list[Dots], frame: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    picture = np.full((*size, 3), 60, np.uint8)
     for face in faces:
         points = face.five(frame)
         cv2.circle(picture, points.mean(0).round().astype(int).tolist(), round(face.side * 0.4), face.disk, -1)

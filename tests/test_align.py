@@ -1,5 +1,6 @@
 """Align: the right crops of the right person, every frame in the tracks, hand edits first."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from errors import FaceError
+from errors import FaceError, TableError
 from tests.made_clip import COLORS, Dots, align_clip, gather_clips, make_clip, make_pictures
 from vision.alignment import Matrix, Points, canonical_landmarks
 from vision.crops import decode_png
@@ -99,6 +100,42 @@ def test_hand_edits_win_over_the_choice(tmp_path: Path) -> None:
     assert reasons[1] == "by hand"
     assert tracks.groupby("track")["person"].first().tolist() == [1, 0]
     assert faces["frame"].tolist() == [0, 2, 4]
+
+
+def test_a_line_of_the_page_holds_where_a_new_detection_misses_a_face(tmp_path: Path) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON, PASSER_BY])
+    align_clip(tmp_path)
+    lines = re.findall(r"<code>([^<]*,use)</code>", (tmp_path / "tracks.html").read_text())
+    (line,) = [line for line in lines if float(line.split(",")[3]) > 100]  # the passer-by's
+    known = read_table(tmp_path / "detections.parquet", DETECTIONS)
+    for missed in PASSER_BY.frames:
+        write_table(known[known["frame"] != missed], tmp_path / "detections.parquet", DETECTIONS)
+        tracks, _ = run(tmp_path, (line,))
+        assert tracks.groupby("track")["is_used"].first().tolist() == [False, True]
+
+
+def test_a_line_that_speaks_of_no_face_is_told_and_nobody_is_chosen_in_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_clip(tmp_path, "a.mp4", [PERSON, PASSER_BY])
+    sha = read_table(tmp_path / "shots.parquet", SHOTS)["clip_sha256"][0]
+    idle = f"{sha},0,3,1,1,ignore"
+    run(tmp_path, (idle,))
+    said = "line 2: no face holds this point in these frames of such a clip; the line decides nothing"
+    assert said in capsys.readouterr().out
+    assert said in (tmp_path / "tracks.html").read_text()
+    with pytest.raises(TableError, match=r"tracks\.csv: no line with use speaks of a face"):
+        run(tmp_path, (idle, f"{sha},0,3,1,1,use"))
+
+
+def test_neither_a_larger_nor_a_faster_clip_outweighs_another(tmp_path: Path) -> None:
+    make_clip(tmp_path / "1", "a.mp4", [Dots(ALL, 20, 10)])
+    stranger = Dots(ALL, 30, 20, side=150, disk=(20, 20, 20))  # more pixels, and as many frames
+    make_clip(tmp_path / "2", "b.mp4", [stranger], size=(432, 576), rate=50)
+    gather_clips(tmp_path, [tmp_path / name for name in "12"])
+    tracks, _ = run(tmp_path)
+    used = tracks.groupby("clip")["is_used"].first()
+    assert used.to_dict() == {"a.mp4": True, "b.mp4": False}
 
 
 def test_a_short_track_is_ignored_with_its_reason(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from stages.compare import compare
 from stages.params import Compare
 from tests.made_clip import Dots, align_clip, make_clip
 from vision.crops import decode_png
+from vision.faceset import FacesetWriter, read_faceset
 from vision.tables import TRACKS, read_table, write_table
 
 
@@ -20,7 +21,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("pair")
     for name, disk in (("source", (70, 60, 60)), ("target", (150, 140, 130))):
         make_clip(place / name, "a.mp4", [Dots(tuple(range(12)), 20, 10, disk=disk)])
-        align_clip(place / name)
+        align_clip(place / name, duplicate_levels=0)
     return place
 
 
@@ -30,11 +31,13 @@ def run(pair: Path, out: Path) -> tuple[dict[str, float | None], list[str]]:
         target=pair / "target/faceset",
         tracks=pair / "target/tracks.parquet",
         metrics=out / "pair.json",
-        cells=out / "cells.csv",
-        report=out / "report",
+        plots=out / "plots",
+        findings=out / "found.json",
         params=Compare(min_faces=3),
     )
-    return json.loads((out / "pair.json").read_text()), json.loads((out / "report/lacks.json").read_text())
+    found = json.loads((out / "found.json").read_text())
+    assert found["covered"] == json.loads((out / "pair.json").read_text())
+    return found["covered"], found["lacks"]
 
 
 def test_faces_that_are_lighter_than_the_source_s_are_told(pair: Path, tmp_path: Path) -> None:
@@ -62,6 +65,22 @@ def test_the_target_s_frames_count_and_not_only_its_face_set(pair: Path, tmp_pat
     assert any("right" in lack and "50 % of the target's frames" in lack for lack in lacks)
 
 
+def test_a_face_that_training_leaves_out_shows_nothing(pair: Path, tmp_path: Path) -> None:
+    place = tmp_path / "pair"
+    (place / "source/faceset").mkdir(parents=True)
+    (place / "target").symlink_to(pair / "target")
+    faces = pd.concat(read_faceset(pair / "source/faceset"))
+    faces["yaw"] = np.where(np.arange(len(faces)) < 3, 0.0, 40.0)
+    for reasons, covered in (([""] * 6, 1.0), (["blurred"] * 3 + [""] * 3, 0.0)):
+        writer = FacesetWriter(place / "source/faceset")
+        for row in faces.assign(reason=reasons).to_dict("records"):
+            writer.write({str(name): value for name, value in row.items()})
+        writer.close()
+        figures, lacks = run(place, tmp_path)
+        assert figures["covered_pose_ratio"] == covered
+        assert any("a pitch of" in lack or "further to" in lack for lack in lacks) == (covered == 0)
+
+
 def test_the_cells_and_the_picture_are_written_the_same_each_time(pair: Path, tmp_path: Path) -> None:
     contents = []
     for name in ("one", "two"):
@@ -69,8 +88,8 @@ def test_the_cells_and_the_picture_are_written_the_same_each_time(pair: Path, tm
         files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
         contents.append([path.read_bytes() for path in files])
     assert contents[0] == contents[1]
-    cells = pd.read_csv(tmp_path / "one/cells.csv")
-    assert cells.groupby("person")["share"].sum().tolist() == pytest.approx([1, 1])
-    picture = decode_png((tmp_path / "one/report/coverage.png").read_bytes())
+    cells = pd.read_csv(tmp_path / "one/plots/coverage.csv")
+    assert [cells.loc[cells[f"pitch_{name}"].notna(), "share"].sum() for name in ("source", "target")] == [1, 1]
+    picture = decode_png((tmp_path / "one/plots/coverage.png").read_bytes())
     assert picture.shape == (360, 1280, 3)
     assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 20

@@ -86,6 +86,7 @@ def test_unknown_measures_are_no_lack() -> None:
 
 def test_the_cells_of_both_add_up() -> None:
     table = to_rows({"source": _faces(AHEAD), "target": _faces(np.full(4, 33.0))})
-    assert table.groupby("person")["share"].sum().tolist() == pytest.approx([1, 1])
-    target = table[table["person"] == "target"]
-    assert target[["yaw", "pitch"]].to_numpy().tolist() == [[30, 0]]
+    source, target = (table[table[f"pitch_{name}"].notna()] for name in ("source", "target"))
+    assert source["share"].sum() == pytest.approx(1)
+    assert target[["yaw", "pitch_target", "share"]].to_numpy().tolist() == [[30, 0, 1]]
+    assert source["pitch_target"].isna().all()

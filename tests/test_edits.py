@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from errors import TableError
-from vision.edits import HEADER, find_edited, read_edits
+from vision.edits import HEADER, Edit, find_edited, point_at, read_edits
 
 
 def write(tmp_path: Path, *lines: str) -> Path:
@@ -26,6 +26,37 @@ def test_an_edit_speaks_of_the_faces_around_its_point_in_its_frames(tmp_path: Pa
     faces.columns = ["clip_sha256", "frame", "x1", "y1", "x2", "y2"]
     assert find_edited(edit, faces).tolist() == [False, True, True, False, False, False]
     assert edit.is_used is False
+
+
+def _faces(track: int, boxes: dict[int, float]) -> pd.DataFrame:
+    """A track's faces, 30 x 50 each: frames and their boxes' left edges."""
+    rows = [("abc", track, frame, x, 40, x + 30, 90) for frame, x in boxes.items()]
+    return pd.DataFrame(rows, columns=["clip_sha256", "track", "frame", "x1", "y1", "x2", "y2"])
+
+
+def test_a_track_s_own_line_holds_in_the_frames_around_its_middle_and_for_no_other_track() -> None:
+    walker = {frame: 3.0 * frame for frame in range(40)}
+    del walker[18]
+    passing = {frame: 160.0 - 4 * frame for frame in range(40)}  # past the walker about frame 22
+    clip = pd.concat([_faces(0, walker), _faces(1, passing)], ignore_index=True)
+    for track, boxes in ((0, walker), (1, passing)):
+        rows = clip[clip["track"] == track]
+        edit = point_at(rows, clip, is_used=False)
+        found = clip[find_edited(edit, clip)]
+        assert found["track"].unique().tolist() == [track]
+        assert len(found) >= 4, "also where a new detection misses a face or two"
+        assert edit.end_frame - edit.first_frame <= 11, "the box holds the point no longer"
+        assert min(boxes) <= edit.first_frame < edit.end_frame <= max(boxes) + 1
+
+
+def test_a_face_that_rests_is_named_in_all_its_frames() -> None:
+    rests, beside = (
+        _faces(0, dict.fromkeys((*range(5, 12), *range(14, 30)), 50.0)),
+        _faces(1, dict.fromkeys(range(60), 90.0)),
+    )
+    clip = pd.concat([rests, beside], ignore_index=True)
+    edit = point_at(clip[clip["track"] == 0], clip, is_used=True)
+    assert edit == Edit("abc", 5, 30, 65, 65, True)
 
 
 @pytest.mark.parametrize(

@@ -174,9 +174,9 @@ def made_take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_table(make_table([_track_row(n) for n in numbers], TRACKS), folder / "tracks.parquet", TRACKS)
     _write_conversions(folder / "conversions.parquet", [True] * N_FRAMES)
     _write_checkpoint(folder / "checkpoint.safetensors", np.full((32, 32, 3), 120, np.uint8))
-    (folder / "compare").mkdir()
-    (folder / "compare/lacks.json").write_text('["No source face looks up; 14 % of the target\'s frames need it."]')
-    (folder / "compare/coverage.png").write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
+    lacks = ["No source face looks up; 14 % of the target's frames need it."]
+    (folder / "compare.json").write_text(json.dumps({"covered": {"covered_pose_ratio": 0.86}, "lacks": lacks}))
+    (folder / "coverage.png").write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
     (folder / "train.json").write_text(json.dumps({**HELD_OUT, "steps": 3}))
     (folder / "loss.csv").write_text("step,train,validation\n1,0.5,\n2,0.4,0.45\n3,0.3,0.41\n")
     return folder
@@ -194,7 +194,8 @@ def case(made_take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ca
         parts=folder / "parts.parquet",
         tracks=folder / "tracks.parquet",
         checkpoint=folder / "checkpoint.safetensors",
-        coverage=folder / "compare",
+        coverage=folder / "compare.json",
+        coverage_picture=folder / "coverage.png",
         previews=folder / "previews",
         loss=folder / "loss.csv",
         strip=folder / "strip.png",

@@ -1,4 +1,4 @@
-"""Portraits: some views of every track are looked at, evenly, and some are kept to learn from."""
+"""Portraits: some views of every track are looked at, evenly."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from vision.crops import encode_png
 from vision.look import describe_face, likeness
 from vision.portraits import LOOKS, THUMBS, Wanted, choose_faces, portray_tracks
 from vision.tables import DETECTIONS, make_table, write_table
-from vision.view import LEARNT_VIEWS, VIEW_PX
+from vision.view import VIEW_PX
 
 FIVE = np.array([[30, 40], [60, 40], [45, 60], [35, 75], [55, 75]], np.float32)
 
@@ -20,40 +20,28 @@ def make_faces(clip: str, track: int, frames: range, view_every: int = 1) -> pd.
     return pd.DataFrame(rows)
 
 
-def of_track(wanted: list[Wanted], clip: str, track: int) -> list[tuple[int, bool]]:
-    return [(face.frame, face.is_kept) for face in wanted if (face.clip, face.track) == (clip, track)]
+def of_track(wanted: list[Wanted], clip: str, track: int) -> list[int]:
+    return [face.frame for face in wanted if (face.clip, face.track) == (clip, track)]
 
 
-def test_long_tracks_are_seen_often_short_ones_wholly_and_only_the_face_set_s_clips_are_kept() -> None:
-    faces = [
-        make_faces("a.mp4", 0, range(600)),
-        make_faces("a.mp4", 1, range(50, 55)),
-        make_faces("b.mp4", 0, range(300, 600)),
-    ]
-    wanted = choose_faces(pd.concat(faces), {"a.mp4"})
+def test_long_tracks_are_seen_evenly_and_short_ones_wholly() -> None:
+    faces = [make_faces("a.mp4", 0, range(600)), make_faces("a.mp4", 1, range(50, 55))]
+    wanted = choose_faces(pd.concat(faces))
     long = of_track(wanted, "a.mp4", 0)
-    assert len(long) in (LEARNT_VIEWS - 1, LEARNT_VIEWS)
-    assert all(is_kept for _, is_kept in long)
-    assert max(np.diff([frame for frame, _ in long])) <= 7
-    assert [frame for frame, _ in of_track(wanted, "a.mp4", 1)] == [50, 51, 52, 53, 54]
-    assert sum(is_kept for _, is_kept in of_track(wanted, "a.mp4", 1)) == 1
-    assert len(of_track(wanted, "b.mp4", 0)) == LOOKS
-    assert not any(is_kept for _, is_kept in of_track(wanted, "b.mp4", 0))
+    assert len(long) == LOOKS
+    assert max(np.diff(long)) <= 600 / LOOKS + 3
+    assert of_track(wanted, "a.mp4", 1) == [50, 51, 52, 53, 54]
 
 
 def test_only_faces_with_a_view_are_chosen() -> None:
-    wanted = choose_faces(make_faces("a.mp4", 0, range(600), view_every=10), {"a.mp4"})
-    assert [frame for frame, _ in of_track(wanted, "a.mp4", 0)] == list(range(0, 600, 10))
-    assert all(is_kept for _, is_kept in of_track(wanted, "a.mp4", 0))
+    wanted = choose_faces(make_faces("a.mp4", 0, range(200), view_every=10))
+    assert of_track(wanted, "a.mp4", 0) == list(range(0, 200, 10))
 
 
-def test_a_clip_outside_the_face_set_changes_nothing_of_what_is_seen_of_others() -> None:
+def test_another_track_or_clip_changes_nothing_of_what_is_seen_of_one() -> None:
     alone = make_faces("a.mp4", 0, range(600))
-    both = pd.concat([alone, make_faces("b.mp4", 0, range(600))])
-    chosen = [of_track(choose_faces(faces, {"a.mp4"}), "a.mp4", 0) for faces in (alone, both)]
-    assert chosen[0] == chosen[1]
-    shared = choose_faces(both, {"a.mp4", "b.mp4"})
-    assert len(of_track(shared, "a.mp4", 0)) == LEARNT_VIEWS // 2
+    both = pd.concat([alone, make_faces("b.mp4", 0, range(600)), make_faces("a.mp4", 1, range(300))])
+    assert of_track(choose_faces(both), "a.mp4", 0) == of_track(choose_faces(alone), "a.mp4", 0)
 
 
 @pytest.fixture
@@ -77,23 +65,18 @@ def write_detections(path: Path, pictures: dict[int, np.ndarray]) -> pd.DataFram
     return table.assign(track=3 + table["face"], has_view=table["view"].notna())
 
 
-def test_a_portrait_sums_its_faces_looks_and_keeps_its_views(tmp_path: Path, pictures: dict[int, np.ndarray]) -> None:
+def test_a_portrait_sums_its_faces_looks_and_shows_some(tmp_path: Path, pictures: dict[int, np.ndarray]) -> None:
     faces = write_detections(tmp_path / "detections.parquet", pictures)
-    portraits = portray_tracks(tmp_path / "detections.parquet", faces, {"a.mp4"})
+    portraits = portray_tracks(tmp_path / "detections.parquet", faces)
     portrait = portraits["a.mp4", 3]
     np.testing.assert_allclose(portrait.look, sum(describe_face(view) for view in pictures.values()), atol=1e-4)
     assert len(portrait.thumbs) == THUMBS
     assert np.array_equal(portrait.thumbs[0], pictures[0])
     assert np.array_equal(portrait.thumbs[-1], pictures[8])
-    assert list(portrait.views) == list(pictures)
-    for frame, view in portrait.views.items():
-        assert np.array_equal(view.picture, pictures[frame])
-        shift = portrait.views[0].frame_to_view[:, 2] - view.frame_to_view[:, 2]
-        np.testing.assert_allclose(shift, view.frame_to_view[:, :2] @ (frame, frame), atol=1e-3)
 
 
 def test_a_track_without_views_is_like_nobody(tmp_path: Path, pictures: dict[int, np.ndarray]) -> None:
     faces = write_detections(tmp_path / "detections.parquet", pictures)
-    portraits = portray_tracks(tmp_path / "detections.parquet", faces, {"a.mp4"})
+    portraits = portray_tracks(tmp_path / "detections.parquet", faces)
     assert not portraits["a.mp4", 4].thumbs
     assert likeness(portraits["a.mp4", 4].look, portraits["a.mp4", 3].look) == 0

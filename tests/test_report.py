@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -61,6 +62,15 @@ def test_the_page_holds_its_pictures_and_links_only_the_video() -> None:
     assert [base64.b64decode(link.split(",")[1]) for link in pictures] == [PNG, PNG + b"2", PNG + b"3"]
     assert set(page.links) - set(pictures) == {"../../convert/demo.mp4"}
     assert "script" not in page.tags
+
+
+def test_what_the_source_shows_stands_in_a_table_under_its_picture() -> None:
+    page = render_report(replace(_report(), covered={"covered_pose_ratio": 0.861, "covered_light_ratio": None}))
+    assert re.findall(r"<td>(how [^<]+)</td><td class=\"value\">([^<]+)</td>", page) == [
+        ("how the head is turned and tilted", "86 %"),
+        ("how light the face is", "-"),
+    ]
+    assert page.index("What the source was seen to do") < page.index("how the head is turned")
 
 
 def test_a_hostile_name_stays_text() -> None:

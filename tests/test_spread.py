@@ -202,7 +202,8 @@ def test_no_result_tells_the_engine(cluster: str, tmp_path: Path, monkeypatch: p
             parts=parts,
             tracks=tracks,
             checkpoint=checkpoint,
-            coverage=_write_coverage(tmp_path / "compare"),
+            coverage=_write_coverage(tmp_path / "compare.json"),
+            coverage_picture=_write_picture(tmp_path / "coverage.png"),
             previews=tmp_path,
             loss=tmp_path / "none.csv",
             strip=tmp_path / "none.png",
@@ -235,11 +236,14 @@ def _save_checkpoint(path: Path, crop_px: int) -> Path:
     return path
 
 
-def _write_coverage(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    (folder / "lacks.json").write_text("[]")
-    (folder / "coverage.png").write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
-    return folder
+def _write_coverage(path: Path) -> Path:
+    path.write_text(json.dumps({"covered": {}, "lacks": []}))
+    return path
+
+
+def _write_picture(path: Path) -> Path:
+    path.write_bytes(encode_png(np.zeros((4, 4, 3), np.uint8)))
+    return path
 
 
 def _cut_clip(source: Path, target: Path) -> Path:

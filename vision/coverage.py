@@ -168,6 +168,6 @@ def tell_lack(lack: Lack) -> str:
 
 
 def to_rows(parts: Mapping[str, Faces]) -> pd.DataFrame:
-    """The cells of both, one below the other, for a table: person, yaw, pitch, share."""
-    tables = [count_cells(faces).assign(person=name) for name, faces in parts.items()]
-    return pd.concat(tables)[["person", "yaw", "pitch", "share"]]
+    """The cells of all, one below the other, for a plot: yaw, each one's own column of pitch, share."""
+    tables = [count_cells(faces).rename(columns={"pitch": f"pitch_{name}"}) for name, faces in parts.items()]
+    return pd.concat(tables)[["yaw", *(f"pitch_{name}" for name in parts), "share"]]

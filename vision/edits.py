@@ -42,9 +42,29 @@ def format_edit(edit: Edit) -> str:
 def find_edited(edit: Edit, faces: pd.DataFrame) -> pd.Series:
     """Which rows of a table of faces (clip_sha256, frame, x1, y1, x2, y2) an edit speaks of: bool (N,)."""
     is_there = faces["frame"].between(edit.first_frame, edit.end_frame - 1) & (faces["clip_sha256"] == edit.clip_sha256)
-    in_x = (faces["x1"] <= edit.x) & (edit.x <= faces["x2"])
-    in_y = (faces["y1"] <= edit.y) & (edit.y <= faces["y2"])
-    return is_there & in_x & in_y
+    return is_there & _holds(faces, edit.x, edit.y)
+
+
+def point_at(track: pd.DataFrame, clip: pd.DataFrame, *, is_used: bool) -> Edit:
+    """The edit that speaks of a track: of its face in the middle, and of the frames around it that say the same.
+
+    `track`: its rows of the table of faces, in order; `clip`: those of all faces of the clip. One frame would be lost
+    with the face that a new detection misses there; in the others the point lies in another's box, or in none.
+    """
+    others = clip[~clip.index.isin(track.index)]
+    centers = list(zip(track["frame"], (track["x1"] + track["x2"]) / 2, (track["y1"] + track["y2"]) / 2, strict=True))
+    from_middle = sorted(range(len(centers)), key=lambda n: abs(n - len(centers) // 2))
+    is_free = (n for n in from_middle if not _holds(others[others["frame"] == centers[n][0]], *centers[n][1:]).any())
+    frame, x, y = centers[next(is_free, from_middle[0])]
+    elsewhere = pd.concat([track[~_holds(track, x, y)], others[_holds(others, x, y)]])["frame"].to_numpy()
+    first = max([int(track["frame"].min()), *(elsewhere[elsewhere < frame] + 1)])
+    end = min([int(track["frame"].max()) + 1, *elsewhere[elsewhere > frame]])
+    return Edit(str(track["clip_sha256"].iloc[0]), int(first), int(end), float(x), float(y), is_used)
+
+
+def _holds(faces: pd.DataFrame, x: float, y: float) -> pd.Series:
+    """Which faces' boxes hold a point: bool (N,)."""
+    return faces["x1"].le(x) & faces["x2"].ge(x) & faces["y1"].le(y) & faces["y2"].ge(y)
 
 
 def _parse(path: Path, number: int, row: dict[str, str]) -> Edit:

@@ -20,7 +20,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page shows, from top to bottom. `video` is relative to the page's folder."""
+    """All that the page shows. `video` is relative to the page's folder; `covered`: shares, by the names of metrics."""
 
     title: str
     subtitle: str
@@ -31,6 +31,7 @@ class Report:
     reasons: Mapping[str, str] = field(default_factory=dict)
     curves: tuple[Figure, ...] = ()
     training: tuple[Figure, ...] = ()
+    covered: Mapping[str, float | None] = field(default_factory=dict)
 
 
 def render_report(report: Report) -> str:
@@ -43,7 +44,9 @@ def render_report(report: Report) -> str:
         _render_video(report.video),
         "<h2>The figures</h2>",
         _render_table(report.figures, report.reasons),
-        *(_render_figure(figure) for figure in (*report.curves, report.coverage, *report.training)),
+        *(_render_figure(figure) for figure in (*report.curves, report.coverage)),
+        _render_covered(report.covered),
+        *(_render_figure(figure) for figure in report.training),
         '<p class="note">The person shown did not say or do this: the face is replaced.</p>',
     ]
     return render_page(report.title, parts)
@@ -72,6 +75,27 @@ def _render_table(figures: Figures, reasons: Mapping[str, str]) -> str:
         if name in figures
     ]
     return "<table>\n<tr><th>name</th><th>value</th><th>what it says</th></tr>\n" + "\n".join(rows) + "\n</table>"
+
+
+_COVERED = {
+    "covered_pose_ratio": "how the head is turned and tilted",
+    "covered_mouth_open_ratio": "how far the mouth is open",
+    "covered_eye_open_ratio": "how far the eyes are open",
+    "covered_light_ratio": "how light the face is",
+}
+
+
+def _render_covered(covered: Mapping[str, float | None]) -> str:
+    """What share of the target's frames the source's faces show, each kind a row."""
+    shares = {name: "-" if share is None else f"{100 * share:.0f} %" for name, share in covered.items()}
+    rows = [
+        f'<tr><td>{says}</td><td class="value">{shares[name]}</td></tr>'
+        for name, says in _COVERED.items()
+        if name in shares
+    ]
+    return "\n".join(
+        ["<table>\n<tr><th>the source's faces show</th><th>of the target's frames</th></tr>", *rows, "</table>"]
+    )
 
 
 def _render_reason(reason: str | None) -> str:

@@ -9,7 +9,7 @@ import cv2
 import pandas as pd
 
 from vision.crops import Picture
-from vision.edits import Edit, format_edit
+from vision.edits import Edit, format_edit, point_at
 from vision.page import embed_picture, render_page
 from vision.people import BY_HAND, OWN, UNKNOWN, Verdict, Verdicts
 from vision.portraits import Portrait, Portraits
@@ -37,24 +37,25 @@ class TrackCard:
     edit: Edit
 
 
-def write_page(path: Path, faces: pd.DataFrame, verdicts: Verdicts, portraits: Portraits) -> None:
-    """The page of all tracks, for people; the identity is the name of its folder."""
+def write_page(
+    path: Path, faces: pd.DataFrame, verdicts: Verdicts, portraits: Portraits, notes: Sequence[str] = ()
+) -> None:
+    """The page of all tracks, for people; the identity is the name of its folder. `notes` stand above the tracks."""
     identity = path.parent.name
     cards = [
-        _make_card(rows, verdicts[str(clip), track], portraits[str(clip), track])
-        for (clip, track), rows in faces.groupby(["clip", "track"], sort=True)
+        _make_card(rows, of_clip, verdicts[str(clip), track], portraits[str(clip), track])
+        for clip, of_clip in faces.reset_index(drop=True).groupby("clip", sort=True)
+        for track, rows in of_clip.groupby("track", sort=True)
     ]
     with whole_file(path) as partial:
-        partial.write_text(render_tracks(identity, f"edits/{identity}/tracks.csv", cards), encoding="utf-8")
+        partial.write_text(render_tracks(identity, f"edits/{identity}/tracks.csv", cards, notes), encoding="utf-8")
 
 
-def _make_card(rows: pd.DataFrame, verdict: Verdict, portrait: Portrait) -> TrackCard:
-    """A track's card; the line that decides otherwise names the face in its middle."""
-    face = rows.iloc[len(rows) // 2]
-    frame, x, y = int(face["frame"]), float(face["x1"] + face["x2"]) / 2, float(face["y1"] + face["y2"]) / 2
+def _make_card(rows: pd.DataFrame, clip: pd.DataFrame, verdict: Verdict, portrait: Portrait) -> TrackCard:
+    """A track's card. `clip`: all faces of its clip."""
     return TrackCard(
-        clip=str(face["clip"]),
-        track=int(face["track"]),
+        clip=str(rows["clip"].iloc[0]),
+        track=int(rows["track"].iloc[0]),
         first_frame=int(rows["frame"].min()),
         end_frame=int(rows["frame"].max()) + 1,
         n_faces=len(rows),
@@ -62,15 +63,16 @@ def _make_card(rows: pd.DataFrame, verdict: Verdict, portrait: Portrait) -> Trac
         is_used=verdict.is_used,
         reason=verdict.reason,
         thumbs=tuple(portrait.thumbs),
-        edit=Edit(str(face["clip_sha256"]), frame, frame + 1, x, y, not verdict.is_used),
+        edit=point_at(rows, clip, is_used=not verdict.is_used),
     )
 
 
-def render_tracks(identity: str, edits: str, cards: Sequence[TrackCard]) -> str:
+def render_tracks(identity: str, edits: str, cards: Sequence[TrackCard], notes: Sequence[str] = ()) -> str:
     """The page as HTML text, person by person; `edits` is the file that the lines are meant for."""
     n_used = sum(card.is_used for card in cards)
     lead = f"{n_used} of {len(cards)} tracks are taken for this person; the others are left alone."
     parts = [f"<h1>Tracks of {escape(identity)}</h1>", f'<p class="lead">{lead}</p>', *_explain(edits, cards)]
+    parts += [f"<p><strong>{escape(note)}</strong></p>" for note in notes]
     parts.append(f"<table>\n{_HEADINGS}")
     people = sorted({card.person for card in cards}, key=lambda person: (person == UNKNOWN, person))
     for person in people:
