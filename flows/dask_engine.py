@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from distributed import CancelledError, Client, Future, KilledWorker, wait
 
@@ -58,21 +58,44 @@ def spread_over_dask(work: Callable[[Item], Result], items: Iterable[Item], addr
             raise FlowError(f"the Dask scheduler at {address} has gone; start it, and build again") from error
 
 
+class _Task(Generic[Item, Result]):
+    """An item on its way. Its result comes here as soon as it is there: on a worker it would be lost with that."""
+
+    def __init__(self, item: Item, future: "Future[Result]") -> None:
+        self.item = item
+        self.future = future
+        self.is_over = False
+        self._results: list[Result] = []
+
+    def fetch(self) -> None:
+        """Bring the result here, if it is there; what is here need not be worked out again."""
+        if self.is_over or not self.future.done():
+            return
+        self.is_over = True
+        if self.future.status == "finished":
+            self._results.append(self.future.result())
+            self.future.release()
+
+    def result(self) -> Result:
+        """The result, once it is over. Raises what the work raised, KilledWorker."""
+        return self._results[0] if self._results else self.future.result()
+
+
 def _spread(client: Client, work: Callable[[Item], Result], coming: Iterator[Item]) -> Iterator[Result]:
-    waiting: deque[tuple[Item, Future[Result]]] = deque()
+    waiting: deque[_Task[Item, Result]] = deque()
     while True:
         for item in islice(coming, max(0, 2 * _count_workers(client) + 2 - len(waiting))):
-            waiting.append((item, _submit(client, work, item)))
+            waiting.append(_Task(item, _submit(client, work, item)))
         if not waiting:
             return
-        item, future = waiting.popleft()
-        _await(client, future)
+        _await(client, waiting[0], waiting)
+        first = waiting.popleft()
         try:
-            yield future.result()
+            yield first.result()
         except KilledWorker:
-            for _, later in waiting:
-                _await(client, later)
-            yield _do_alone(client, work, item)
+            for later in waiting:
+                _await(client, later, waiting)
+            yield _do_alone(client, work, first.item)
 
 
 def _submit(client: Client, work: Callable[[Item], Result], item: Item) -> "Future[Result]":
@@ -90,30 +113,35 @@ def _do(work: Callable[[Item], Result], item: Item, code: str) -> Result:
     return work(item)
 
 
-def _await(client: Client, future: "Future[Any]") -> None:
-    """Wait for a future's end, however it is. Raises FlowError where all workers have gone for good."""
+def _await(client: Client, task: _Task[Any, Any], others: Iterable[_Task[Any, Any]] = ()) -> None:
+    """Wait for a task's end, however it is, and fetch what the others finish until then.
+
+    Raises FlowError where all workers have gone for good.
+    """
     idle_s = 0
-    while not future.done():
+    while not task.is_over:
+        pending = [one for one in (task, *others) if not one.is_over]
         try:
-            wait(future, timeout=1)
+            wait([one.future for one in pending], timeout=1, return_when="FIRST_COMPLETED")
         except TimeoutError:
             idle_s = 0 if _count_workers(client) else idle_s + 1
             if idle_s >= NO_WORKER_S:
                 raise FlowError(f"no Dask worker is left ({client}); start one") from None
+        for one in pending:
+            one.fetch()
 
 
 def _do_alone(client: Client, work: Callable[[Item], Result], item: Item) -> Result:
     """An item over which workers died once more, with no other beside it: it may have been another's fault."""
-    future = _submit(client, work, item)
-    _await(client, future)
+    task: _Task[Item, Result] = _Task(item, _submit(client, work, item))
+    _await(client, task)
     try:
-        result: Result = future.result()
+        return task.result()
     except KilledWorker as error:
         raise WorkerError(
             f"{item}: the Dask workers die over it (killed, or out of memory); look at this part with "
             "UNDERSTUDY_ENGINE=serial"
         ) from error
-    return result
 
 
 def _count_workers(client: Client) -> int:

@@ -27,6 +27,9 @@ def square(number: Number) -> tuple[int, int]:
     (number.marks / f"{number.value}-{n_tries}").touch()
     if number.behavior == "poison" or (number.behavior == "killed once" and not n_tries):
         os.kill(os.getpid(), signal.SIGKILL)
+    if number.behavior == "killed late" and not n_tries:
+        time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGKILL)
     if number.behavior == "slow":
         time.sleep(1)
     if number.behavior == "error":
