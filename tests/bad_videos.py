@@ -28,6 +28,7 @@ from unittest.mock import patch
 import pytest
 
 import stages.sample
+import vision.sampling
 from errors import one_line_errors
 from stages.params import Sample
 from tests.footage import read_number
@@ -164,7 +165,7 @@ def _sample_limited(place: Path, told: Path, name: str) -> None:
     spies: dict[str, Any] = {"probe_clip": _watch_probe(seen, name), "read_ahead": _watch_frames(seen, name)}
     shots, parts, frames = (Path("data") / f"{table}.parquet" for table in ("shots", "parts", "frames"))
     try:
-        with patch.multiple(stages.sample, **spies), one_line_errors():
+        with patch.multiple(vision.sampling, **spies), one_line_errors():
             stages.sample.sample(Path("clips"), shots, parts, frames, interval_s=0.04, faceset="all", params=PARAMS)
     finally:
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

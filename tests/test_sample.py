@@ -16,12 +16,14 @@ import pytest
 
 from errors import ClipError, ParamsError
 from stages.params import Sample
-from stages.sample import measure_sharpness, sample, scale_luma
+from stages.sample import sample
+from stages.spread import ENGINE
 from tests.footage import REAL, encode_clip, encode_sound, needs_footage, numbered
 from vision.clip_read import read_frames
 from vision.crops import encode_png
 from vision.hashing import hash_file
 from vision.planes import Array
+from vision.sampling import measure_sharpness, scale_luma
 from vision.tables import FRAMES, SHOTS, read_table
 from vision.video_write import VideoWriter, footage_format
 
@@ -157,7 +159,19 @@ def test_two_clips_of_the_same_bytes_are_refused_and_both_are_named(clips: Path)
     shutil.copy(clips / "a.mp4", clips / "b.mov")
     with pytest.raises(ClipError, match=r"clips/b.mov: has the same bytes as a.mp4; remove one of them"):
         _sample(clips)
-    assert not list((clips.parent / "out").iterdir())
+    assert not (clips.parent / "out").exists()
+
+
+def test_clips_are_work_that_others_may_do_with_the_same_tables(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed, name in enumerate(("a.mp4", "b.mp4", "c.mp4")):
+        _write(clips / name, [_view(_scene(8 + seed), shift) for shift in range(0, 12, 3)])
+    written = []
+    for engine in ("serial", "processes:2"):
+        monkeypatch.setenv(ENGINE, engine)
+        _, frames = _sample(clips)
+        assert frames["clip"].unique().tolist() == ["a.mp4", "b.mp4", "c.mp4"]
+        written.append([path.read_bytes() for path in sorted((clips.parent / "out").iterdir())])
+    assert written[0] == written[1]
 
 
 def test_clips_outside_the_face_set_keep_their_frames_and_say_so(clips: Path) -> None:
