@@ -14,9 +14,10 @@ from errors import CheckpointError
 from models.autoencoder import Autoencoder, build_autoencoder
 from models.roles import ROLES, Role
 from models.sizes import Size
+from vision.light import Light
 from vision.whole import whole_file
 
-FORMAT = "understudy-6"
+FORMAT = "understudy-7"
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,15 @@ class CheckpointInfo:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model, its info, and each identity's mean training face (uint8, S x S x 3, the view)."""
+    """A trained model, its info, and each identity's mean training face (uint8, S x S x 3, the view).
+
+    `lights`: how the light on faces that are swapped to a role differs from that on what they are made of, on average.
+    """
 
     model: Autoencoder
     info: CheckpointInfo
     mean_faces: dict[Role, NDArray[np.uint8]]
+    lights: dict[Role, Light]
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -45,6 +50,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     tensors = {f"model.{name}": tensor.contiguous() for name, tensor in checkpoint.model.state_dict().items()}
     for role, face in checkpoint.mean_faces.items():
         tensors[f"mean_face.{role}"] = torch.from_numpy(face.copy())
+        tensors[f"light.{role}"] = torch.from_numpy(checkpoint.lights[role].copy())
     metadata = {name: json.dumps(value) for name, value in asdict(checkpoint.info).items()}
     with whole_file(path) as partial:
         save_file(tensors, partial, metadata | {"format": json.dumps(FORMAT)})
@@ -75,8 +81,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         model = build_autoencoder(info.arch, info.size_px, info.size, info.seed)
         model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
         mean_faces = {role: tensors[f"mean_face.{role}"].numpy() for role in ROLES}
+        lights = {role: tensors[f"light.{role}"].numpy() for role in ROLES}
     except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError, ModuleNotFoundError) as error:
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(f"{path}: cannot be used ({error}); pull it again, or rerun the stage train") from error
-    return Checkpoint(model.eval(), info, mean_faces)
+    return Checkpoint(model.eval(), info, mean_faces, lights)

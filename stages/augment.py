@@ -26,14 +26,13 @@ from vision.alignment import transform, view_matrix
 from vision.crops import crop_picture, decode_png
 from vision.expression import EXPRESSION, Expressions
 from vision.faceset import read_faceset
-from vision.masks import draw_face, draw_mask, outline_ellipse, soften_mask, surround_regions
+from vision.masks import RIM_RATIO, draw_face, draw_mask, outline_ellipse, soften_mask, surround_regions
 from vision.packed import FACE, FEATURE, MARGIN_RATIO, stored_px
 from vision.tables import FACES, outlines, points, write_table
 from vision.whole import whole_folder
 
 GAP_RATIO = 0.2  # faces left out between train and validation, as a share of the validation's
 EMPHASIZED = ("eyes", "mouth")  # regions that training may weigh more
-RIM_RATIO = 0.025  # width of the outline's rim that training leaves out (hair, shade), share of the view's side
 _RECORD = [column.name for column in FACES.columns if column.name not in ("split", "row")]
 
 

@@ -17,13 +17,15 @@ from models.threads import one_thread
 from stages.params import Blend, Convert
 from trust.publish import Marking, PublishedPart, publish_part
 from vision.ahead import read_ahead
-from vision.alignment import Matrix, Points
+from vision.alignment import Matrix, Points, transform
 from vision.blend import Blending, Face, paste_face
 from vision.clip import Frame, Part
 from vision.clip_read import probe_clip
-from vision.crops import crop_frame
+from vision.crops import Picture, crop_frame
 from vision.expression import Expressions
 from vision.hashing import check_clip, check_copy
+from vision.light import Light, follow_light, measure_light
+from vision.masks import RIM_RATIO, draw_face, soften_mask
 from vision.planes import Planes
 
 NO_FACE = "no face of the target"
@@ -132,7 +134,7 @@ def _swap_frames(
     """The frames with their faces replaced, batch by batch, each with whether it was."""
     for batch in _split(placed, n_batch):
         faces = [(frame, place) for frame, place in batch if place is not None]
-        swaps = iter(_swap_faces(faces, checkpoint, blend.exchange_ratio))
+        swaps = iter(_swap_faces(faces, checkpoint, blend))
         for frame, place in batch:
             planes = frame.planes
             if place is not None:
@@ -150,14 +152,27 @@ def _to_settings(blend: Blend, place: Place) -> Blending:
 
 
 @torch.inference_mode()
-def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint, exchange_ratio: float) -> NDArray[np.uint8]:
+def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint, blend: Blend) -> NDArray[np.uint8]:
     """The target's faces as the source looks: uint8 (N, S, S, 3), views; with their masks (N, S, S, 4) where known."""
     if not faces:
         return np.empty((0, 0, 0, 3), np.uint8)
     size_px = checkpoint.info.size_px
     views = [crop_frame(frame, place.frame_to_view, size_px) for frame, place in faces]
     expressions = np.stack([place.expression for _, place in faces])
-    return to_pictures(checkpoint.model.swap(to_tensor(np.stack(views)), expressions, "source", exchange_ratio))
+    swaps = to_pictures(checkpoint.model.swap(to_tensor(np.stack(views)), expressions, "source", blend.exchange_ratio))
+    if blend.color_transfer == "light":
+        for swap, view, (_, place) in zip(swaps, views, faces, strict=True):
+            swap[..., :3] = _light(swap[..., :3], view, place, checkpoint.lights["source"])
+    return swaps
+
+
+def _light(swap: Picture, view: Picture, place: Place, difference: Light) -> Picture:
+    """A swap in the light of the face that it is made of, of which it keeps its usual difference."""
+    outline, *covers = (transform(place.frame_to_view, part) for part in (place.outline, *place.covers))
+    size = view.shape[:2]
+    mask = soften_mask(draw_face(outline, covers, (size[0], size[1])), RIM_RATIO * len(view), 0)
+    shown, own = measure_light(view, mask), measure_light(swap, mask)
+    return swap if shown is None or own is None else follow_light(swap, own, shown + difference)
 
 
 def _split(placed: Iterable[Placed], n: int) -> Iterator[list[Placed]]:

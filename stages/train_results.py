@@ -11,6 +11,7 @@ from models.autoencoder import Autoencoder
 from models.batches import FacePairs
 from models.checkpoint import Checkpoint, CheckpointInfo, save_checkpoint
 from models.keeper import Watched, grow_strip, write_preview
+from models.lights import compare_lights
 from models.losses import dssim, face_mask
 from models.roles import ROLES, Role
 from models.state import Progress
@@ -37,8 +38,10 @@ class Results:
         scores = training.validate_faces(self.watched.held_out)
         training.fit_expressions(self.watched.shown)
         means = {role: _mean_view(self.faces.train[role].faces, self.info.size_px) for role in ROLES}
+        lights = compare_lights(training.averaged, self.info.size_px, self.watched.shown)
+        checkpoint = Checkpoint(training.averaged, self.info, means, lights)
         with whole_folder(output) as folder:
-            save_checkpoint(folder / "checkpoint.safetensors", Checkpoint(training.averaged, self.info, means))
+            save_checkpoint(folder / "checkpoint.safetensors", checkpoint)
             preview = folder / "previews" / f"step-{training.step:08d}.png"
             write_preview(preview, training, self.watched.held_out)
         grow_strip(strip, self.progress.strip, training, self.watched.held_out)

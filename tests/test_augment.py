@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from errors import FaceError, SizeError
-from stages.augment import RIM_RATIO, augment, split_by_time
+from stages.augment import augment, split_by_time
 from stages.params import Augment
 from vision.alignment import canonical_landmarks, invert, transform, view_matrix
 from vision.crops import encode_png
 from vision.expression import EXPRESSION
 from vision.faceset import FacesetWriter
-from vision.masks import face_outline
+from vision.masks import RIM_RATIO, face_outline
 from vision.packed import FACE, MARGIN_RATIO, open_expressions, open_packed, stored_px
 from vision.tables import FACES, FACESET, POSE, make_table, read_table
 

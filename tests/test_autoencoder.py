@@ -15,6 +15,7 @@ from models.roles import Role
 from models.sizes import SCALES
 from models.table import count_flops, list_rows
 from vision.expression import EXPRESSION
+from vision.light import LIGHT_PX
 
 UNKNOWN = np.full((2, len(EXPRESSION)), np.nan, np.float32)
 
@@ -129,15 +130,17 @@ def make_checkpoint() -> Checkpoint:
     info = CheckpointInfo("compact", 32, "tiny", 0.75, 128, 1)
     mean = np.arange(32 * 32 * 3, dtype=np.uint32).astype(np.uint8).reshape(32, 32, 3)
     model = build_autoencoder("compact", 32, "tiny", 1).eval()
-    return Checkpoint(model, info, {"source": mean, "target": 255 - mean})
+    light = np.linspace(-1, 1, LIGHT_PX * LIGHT_PX * 3, dtype=np.float32).reshape(LIGHT_PX, LIGHT_PX, 3)
+    return Checkpoint(model, info, {"source": mean, "target": 255 - mean}, {"source": light, "target": -light})
 
 
-def test_a_checkpoint_gives_back_model_info_and_mean_faces(tmp_path: Path) -> None:
+def test_a_checkpoint_gives_back_model_info_mean_faces_and_lights(tmp_path: Path) -> None:
     checkpoint = make_checkpoint()
     save_checkpoint(tmp_path / "c.safetensors", checkpoint)
     loaded = load_checkpoint(tmp_path / "c.safetensors")
     assert loaded.info == checkpoint.info
     assert np.array_equal(loaded.mean_faces["target"], checkpoint.mean_faces["target"])
+    assert np.array_equal(loaded.lights["target"], checkpoint.lights["target"])
     face = faces(2, 32)
     assert torch.equal(loaded.model.restore(face, UNKNOWN, "source"), checkpoint.model.restore(face, UNKNOWN, "source"))
 

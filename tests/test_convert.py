@@ -27,9 +27,11 @@ from vision.clip_read import probe_clip, read_frames
 from vision.crops import decode_png
 from vision.expression import EXPRESSION
 from vision.hashing import hash_file, hash_picture
+from vision.light import LIGHT_PX
 from vision.tables import CONVERSIONS, TRACKS, read_table, write_table
 from vision.video_format import ColorTags
 
+NO_DIFFERENCE = np.zeros((LIGHT_PX, LIGHT_PX, 3), np.float32)
 BLEND = Blend(
     color_transfer="none", erosion_ratio=0.02, feather_ratio=0.04, detail=0.0, exchange_ratio=0.5, mask="outline"
 )
@@ -62,7 +64,7 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     info = CheckpointInfo("compact", 32, "tiny", 0.75, 128, 1)
     gray = np.full((32, 32, 3), 128, np.uint8)
     model = build_autoencoder("compact", 32, "tiny", 1)
-    checkpoint = Checkpoint(model, info, dict.fromkeys(ROLES, gray))
+    checkpoint = Checkpoint(model, info, dict.fromkeys(ROLES, gray), dict.fromkeys(ROLES, NO_DIFFERENCE))
     save_checkpoint(place / "c.safetensors", checkpoint)
     return place
 
@@ -133,6 +135,25 @@ def test_an_erosion_below_zero_pastes_beyond_the_outline(take: Path, tmp_path: P
     assert areas[1] > 1.1 * areas[0]
 
 
+@pytest.mark.parametrize("difference", [-0.4, 0.4])
+def test_a_swap_stands_in_the_target_s_light_of_which_it_keeps_its_difference(
+    take: Path, tmp_path: Path, difference: float
+) -> None:
+    checkpoint = load_checkpoint(take / "c.safetensors")
+    checkpoint.lights["source"] = NO_DIFFERENCE + np.float32(difference)
+    save_checkpoint(tmp_path / "c.safetensors", checkpoint)
+    levels = {}
+    for transfer in ("none", "light"):
+        blend = BLEND.model_copy(update={"color_transfer": transfer, "feather_ratio": 0.0})
+        convert_clip(take, "a.mp4", tmp_path / "c.safetensors", tmp_path / transfer, blend)
+        pairs = zip(read_frames(take / "clips/a.mp4"), read_frames(tmp_path / transfer / "a.mp4"), strict=True)
+        inside = [(b.to_rgb(), a.to_rgb(), b.planes[0] != a.planes[0]) for b, a in pairs if b.index in SEEN]
+        levels[transfer] = [(before[m].mean(), after[m].mean()) for before, after, m in inside]
+    for before, after in levels["light"]:
+        assert after == pytest.approx((before + 4) * np.exp(difference) - 4, abs=6)
+    assert all(abs(lit[1] - plain[1]) > 10 for lit, plain in zip(levels["light"], levels["none"], strict=True))
+
+
 def test_the_size_of_batches_does_not_show(take: Path, tmp_path: Path) -> None:
     records = [run(take, tmp_path / str(n), batch_frames=n)["picture_sha256"].tolist() for n in (1, 7)]
     assert records[0] == records[1]
@@ -167,7 +188,8 @@ def test_the_measured_expression_decides_the_swap(take: Path, tmp_path: Path) ->
         model.coder(role).learn_habit(expressions)
         model.coder(role).fit(expressions, sign * torch.from_numpy(expressions).double() @ directions)
     gray = np.full((32, 32, 3), 128, np.uint8)
-    save_checkpoint(tmp_path / "c.safetensors", Checkpoint(model, info, dict.fromkeys(ROLES, gray)))
+    checkpoint = Checkpoint(model, info, dict.fromkeys(ROLES, gray), dict.fromkeys(ROLES, NO_DIFFERENCE))
+    save_checkpoint(tmp_path / "c.safetensors", checkpoint)
     made = {}
     for opening in (-1.0, 1.0):
         table = read_table(take / "tracks.parquet", TRACKS).assign(**dict.fromkeys(EXPRESSION, np.float32(opening)))

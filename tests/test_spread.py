@@ -34,6 +34,7 @@ from tests.spread_work import Number, square
 from vision.crops import encode_png
 from vision.edits import HEADER
 from vision.hashing import hash_file
+from vision.light import LIGHT_PX
 from vision.tables import DETECTIONS, PARTS, read_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -235,7 +236,10 @@ def _save_checkpoint(path: Path, crop_px: int) -> Path:
     """Of an untrained model."""
     info = CheckpointInfo("compact", 32, "tiny", 0.75, crop_px, 1)
     mean_faces = dict.fromkeys(ROLES, np.full((32, 32, 3), 128, np.uint8))
-    save_checkpoint(path, Checkpoint(build_autoencoder("compact", 32, "tiny", 1), info, mean_faces))
+    light = np.zeros((LIGHT_PX, LIGHT_PX, 3), np.float32)
+    save_checkpoint(
+        path, Checkpoint(build_autoencoder("compact", 32, "tiny", 1), info, mean_faces, dict.fromkeys(ROLES, light))
+    )
     return path
 
 

@@ -13,6 +13,7 @@ from vision.mesh_regions import REGIONS
 # Half axes of the ellipse that stands in for the outline where only five points are known, and its middle, centimetres.
 _ELLIPSE_CM = (7.2, 8.8)
 _ELLIPSE_Y_CM = -0.6
+RIM_RATIO = 0.025  # width of the outline's rim that training leaves out (hair, shade), share of the view's side
 _SUBPIXEL_BITS = 4
 _FINE = 4  # a mask is drawn on a grid so much finer: OpenCV's own antialiasing makes it half a pixel larger
 

@@ -1,0 +1,37 @@
+"""How the light on swapped faces differs from that on the faces that they are made of."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from models.autoencoder import Autoencoder
+from models.batches import FaceSample
+from models.losses import face_mask
+from models.preview import EXCHANGE_RATIO
+from models.roles import ROLES, Role
+from models.tensors import to_pictures, to_tensor
+from models.warp import cut_views
+from vision.light import LIGHT_PX, Light, measure_light
+from vision.packed import view_ratio
+
+_BATCH = 64  # faces that go through the nets together
+
+
+@torch.inference_mode()
+def compare_lights(model: Autoencoder, size_px: int, shown: Mapping[Role, FaceSample]) -> dict[Role, Light]:
+    """For each role the mean difference, over the other's faces swapped to it; no face gives no difference."""
+    return {role: _compare(model, size_px, shown[ROLES[1 - ROLES.index(role)]], role) for role in ROLES}
+
+
+def _compare(model: Autoencoder, size_px: int, others: FaceSample, role: Role) -> Light:
+    total, n = np.zeros((LIGHT_PX, LIGHT_PX, 3), np.float32), 0
+    for start in range(0, len(others.faces), _BATCH):
+        views = cut_views(to_tensor(others.faces[start : start + _BATCH]), view_ratio(), size_px)
+        swaps = model.swap(views[:, :3], others.expressions[start : start + _BATCH], role, EXCHANGE_RATIO)[:, :3]
+        masks = face_mask(views[:, 3]).numpy()
+        for face, swap, mask in zip(to_pictures(views[:, :3]), to_pictures(swaps), masks, strict=True):
+            light, own = measure_light(face, mask), measure_light(swap, mask)
+            if light is not None and own is not None:
+                total, n = total + own - light, n + 1
+    return np.asarray(total / max(n, 1), np.float32)
