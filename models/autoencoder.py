@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from models.blocks import apply_together
 from models.expression import ExpressionCoder
 from models.roles import ROLES, Role
+from models.share import measure_deviation
 from models.sizes import Size
 from vision.expression import Expressions, is_known
 
@@ -38,15 +39,24 @@ class Autoencoder(nn.Module):
         self.is_told: bool = module.IS_TOLD
         self.encoder: nn.Module = module.build_encoder(size_px, size)
         self.decoder: nn.Module = module.build_decoder(size_px, size)
-        self.coders = nn.ModuleDict({role: ExpressionCoder(module.n_code(size)) for role in ROLES})
+        self.n_code: int = module.n_code(size)
+        self.coders = nn.ModuleDict({role: ExpressionCoder(self.n_code) for role in ROLES})
 
     def coder(self, role: Role) -> ExpressionCoder:
         """What a role's code is by its expression."""
         return cast(ExpressionCoder, self.coders[role])
 
-    def forward(self, faces: Mapping[Role, Tensor], features: Mapping[Role, Tensor]) -> dict[Role, Tensor]:
-        """Both identities' reconstructions; the encoder sees them in one call. `features`: of `ExpressionCoder`."""
-        return self._decode(apply_together(self.encoder, faces), features)
+    def forward(
+        self, faces: Mapping[Role, Tensor], features: Mapping[Role, Tensor], noise: Mapping[Role, Tensor] | None = None
+    ) -> dict[Role, Tensor]:
+        """Both identities' reconstructions; the encoder sees them in one call. `features`: of `ExpressionCoder`.
+
+        `noise` (N, n_code) is added to the codes, in deviations of each of their numbers over the batch.
+        """
+        codes = apply_together(self.encoder, faces)
+        if noise is not None:
+            codes = {role: code + noise[role] * measure_deviation(code) for role, code in codes.items()}
+        return self._decode(codes, features)
 
     def decode(self, codes: Tensor, features: Tensor, role: Role) -> Tensor:
         """Pictures of codes (N, n_code), with features (N, N_FEATURES) of the role's expression."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
-from torch import distributed
+from torch import Tensor, distributed
 
 Rows = TypeVar("Rows", bound=Any)  # anything that can be indexed by its first axis
 
@@ -29,6 +29,17 @@ def find_share() -> Share:
     if not (distributed.is_available() and distributed.is_initialized()):
         return WHOLE
     return Share(distributed.get_rank(), distributed.get_world_size())
+
+
+@torch.no_grad()
+def measure_deviation(rows: Tensor) -> Tensor:
+    """The deviation of each column of (N, M) over all rows of the batch of which these are a share: (1, M)."""
+    share = find_share()
+    moments = torch.stack([rows.float().mean(0), rows.float().square().mean(0)])
+    if share.n > 1:
+        distributed.all_reduce(moments)
+        moments /= share.n
+    return (moments[1] - moments[0].square()).clamp_min(0).sqrt()[None]
 
 
 @torch.no_grad()

@@ -36,6 +36,7 @@ class Recipe:
 
     schedule: Schedule
     warp: float
+    noise: float
     losses: Mapping[str, float]
     emphasis: float
     ema_decay: float
@@ -74,7 +75,8 @@ class Training(LightningModule):
             group["lr"] = self.recipe.schedule.rate_at(self.step)
         views = {role: self._draw(cast(Tensor, batch[role]), role) for role in ROLES}
         features = {role: self._describe(cast(Tensor, batch[role + EXPRESSIONS]), views[role], role) for role in ROLES}
-        restored = self.model({role: views[role].warped for role in ROLES}, features)
+        noise = {role: self._draw_noise(len(views[role].face), role) for role in ROLES} if self.recipe.noise else None
+        restored = self.model({role: views[role].warped for role in ROLES}, features, noise)
         return torch.stack([self._compare(restored[role], views[role].face, role) for role in ROLES]).mean()
 
     def on_train_start(self) -> None:
@@ -147,6 +149,14 @@ class Training(LightningModule):
         recipe = self.recipe
         generator = keyed_generator(recipe.seed, self.step, ROLES.index(role))
         return draw_views(stored, view_ratio(), self.size_px, recipe.warp, recipe.flip, generator, find_share())
+
+    def _draw_noise(self, n_faces: int, role: Role) -> Tensor:
+        """What is added to the codes of drawn faces: (N, n_code)."""
+        share = find_share()
+        generator = keyed_generator(self.recipe.seed, self.step, ROLES.index(role), 2 * len(ROLES))
+        shape = n_faces * share.n, self.model.n_code
+        noise: Tensor = self.recipe.noise * torch.randn(shape, generator=generator)
+        return share.take(noise).to(self.device)
 
     @torch.no_grad()
     def _average(self) -> None:

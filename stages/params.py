@@ -206,6 +206,7 @@ class Train(_Section):
     optimizer: Literal["muon", "adamw"]
     ema_decay: float = Field(ge=0, le=0.99999)
     weight_decay: Ratio
+    code_noise: float = Field(ge=0, le=2)
     flip: bool
     balance: int = Field(ge=1, le=20)
     emphasis: float = Field(ge=1, le=20)

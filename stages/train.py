@@ -245,6 +245,7 @@ def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> Non
     training.recipe = Recipe(
         schedule=Schedule(phase.schedule, phase.rate, phase.warmup, progress.first_step, end - progress.first_step),
         warp=phase.warp,
+        noise=params.code_noise,
         losses=phase.losses.model_dump(),
         emphasis=params.emphasis,
         ema_decay=params.ema_decay,

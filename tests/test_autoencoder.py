@@ -11,7 +11,7 @@ from errors import CheckpointError
 from models.autoencoder import Autoencoder, build_autoencoder
 from models.checkpoint import FORMAT, Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
 from models.expression import N_FEATURES
-from models.roles import Role
+from models.roles import ROLES, Role
 from models.sizes import SCALES
 from models.table import count_flops, list_rows
 from vision.expression import EXPRESSION
@@ -61,6 +61,19 @@ def test_liae_decodes_the_source_from_what_both_share_alone() -> None:
     nothing = torch.zeros(2, N_FEATURES)
     assert torch.equal(model.decode(codes, nothing, "source"), model.decode(changed, nothing, "source"))
     assert not torch.equal(model.decode(codes, nothing, "target"), model.decode(changed, nothing, "target"))
+
+
+def test_noise_is_added_to_the_codes_in_the_deviations_of_each_of_their_numbers() -> None:
+    model = build_autoencoder("compact", 32, "tiny", seed=1).eval()
+    shown: dict[Role, torch.Tensor] = {role: faces(4, 32) for role in ROLES}
+    features: dict[Role, torch.Tensor] = dict.fromkeys(ROLES, torch.zeros(4, N_FEATURES))
+    noise: dict[Role, torch.Tensor] = {role: torch.randn(4, model.n_code) for role in ROLES}
+    found, plain = model(shown, features, noise), model(shown, features)
+    for role in ROLES:
+        codes = model.encoder(shown[role])
+        wanted = model.decode(codes + noise[role] * codes.std(0, correction=0), features[role], role)
+        torch.testing.assert_close(found[role], wanted)
+        assert not torch.allclose(found[role], plain[role])
 
 
 @pytest.mark.parametrize(("arch", "is_told"), [("compact", True), ("df", False), ("original", False)])

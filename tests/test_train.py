@@ -63,6 +63,7 @@ TINY = {
     "optimizer": "muon",
     "ema_decay": 0.9,
     "weight_decay": 0.01,
+    "code_noise": 0.3,
     "flip": False,
     "balance": 1,
     "emphasis": 2.0,
