@@ -24,6 +24,7 @@ from errors import FlowError, WorkerError
 from flows.environment import ROOT
 
 CONNECT_S = 10
+FETCH_S = 60  # in which a result comes from a worker
 NO_WORKER_S = 60  # after which a scheduler without any worker ends the stage
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -71,10 +72,16 @@ class _Task(Generic[Item, Result]):
         """Bring the result here, if it is there; what is here need not be worked out again."""
         if self.is_over or not self.future.done():
             return
-        self.is_over = True
         if self.future.status == "finished":
-            self._results.append(self.future.result())
-            self.future.release()
+            try:
+                self._results.append(self.future.result(timeout=FETCH_S))
+            except TimeoutError:  # the worker has died with it meanwhile, and it is done again
+                return
+            except KilledWorker:  # and again: `result` raises it
+                pass
+            else:
+                self.future.release()
+        self.is_over = True
 
     def result(self) -> Result:
         """The result, once it is over. Raises what the work raised, KilledWorker."""

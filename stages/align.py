@@ -12,7 +12,7 @@ from errors import FaceError, TableError, one_line_errors
 from stages.params import Align, pick, read_key, read_params
 from stages.permission import require_consent
 from stages.spread import spread
-from vision.alignment import Matrix
+from vision.alignment import Matrix, Points
 from vision.bridge import TrackedFace, bridge_gaps
 from vision.chart import chart_view
 from vision.clip import ClipInfo, Part
@@ -41,9 +41,10 @@ from vision.tables import (
 )
 from vision.track_page import write_page
 from vision.tracking import assign_tracks
-from vision.view import LEARNT_VIEWS, View, read_view
+from vision.view import LEARNT_VIEWS, read_view
 from vision.whole import whole_folder
 
+_MESH_OF = 3  # views are read for one that is learnt from: profiles have a view and no mesh
 FITTED_FACES = 500  # from which a person's proportions are taken
 MAX_GAP_S = 0.3  # of the detector, over which a track is followed and its landmarks interpolated
 
@@ -126,8 +127,8 @@ def _decide_by_hand(faces: pd.DataFrame, path: Path) -> tuple[dict[tuple[str, in
     edits = read_edits(path)
     tracks = [_tracks_of(faces[find_edited(edit, faces)]) for edit in edits]
     notes = [
-        f"{path}, line {line}: no face holds this point in these frames of such a clip; the line decides nothing"
-        for line, of_edit in enumerate(tracks, start=2)
+        f"{path}, line {edit.line}: no face holds this point in these frames of such a clip; the line decides nothing"
+        for edit, of_edit in zip(edits, tracks, strict=True)
         if not of_edit
     ]
     print(*notes, sep="\n", end="\n" if notes else "", flush=True)
@@ -154,13 +155,20 @@ def _judge_tracks(
             if end - first < min_frames and key not in by_hand:
                 verdicts[key] = Verdict(False, f"short ({end - first} frames)", UNKNOWN)
             else:
-                # In picture heights and seconds, so that neither a larger nor a faster clip outweighs another.
-                weight = float((rows["y2"] - rows["y1"]).sum() / info.height / info.rate)
+                weight = _weigh(rows, info)
                 is_alone = info.is_stills and n_faces[first] == 1
                 look = portraits[key].look
                 candidates.append(Candidate(*key, first, end, weight, look, by_hand.get(key), is_alone))
     judged = judge_tracks(candidates)
     return verdicts | {(c.clip, c.track): verdict for c, verdict in zip(candidates, judged, strict=True)}
+
+
+def _weigh(faces: pd.DataFrame, info: ClipInfo) -> float:
+    """How much of a clip a track fills, in picture heights and seconds: neither size nor rate of a clip count.
+
+    A still counts in full: they differ in size.
+    """
+    return float(len(faces) if info.is_stills else (faces["y2"] - faces["y1"]).sum() / info.height / info.rate)
 
 
 def _tracks_of(faces: pd.DataFrame) -> list[tuple[str, int]]:
@@ -183,11 +191,12 @@ def _fit_own(detections: Path, own: pd.DataFrame, crop_px: int) -> Matrix:
 def _learn_person(detections: Path, own: pd.DataFrame, params: Align) -> PersonFace | None:
     """How the person's face looks, from some views of it, evenly; None where no mesh is known of any."""
     viewed = own[own["has_view"]]
-    seen = list(_read_views(detections, viewed.iloc[pick_evenly(len(viewed), LEARNT_VIEWS)]))
+    found = list(_read_views(detections, viewed.iloc[pick_evenly(len(viewed), _MESH_OF * LEARNT_VIEWS)]))
+    seen = [(mesh, read_view(*view)) for mesh, *view in (found[n] for n in pick_evenly(len(found), LEARNT_VIEWS))]
     if params.find_covers and len(seen) < MIN_CHARTS:
         print(
-            f"align: {len(seen)} of the person's faces have been looked at, {MIN_CHARTS} are needed: what covers them "
-            "and which are blurred is not told; detect more of the person, or leave clips of others out",
+            f"align: {len(seen)} views of the person with a mesh are there, {MIN_CHARTS} needed: what covers faces, "
+            "and which are blurred, is not told; give clips that show more of the person",
             flush=True,
         )
     if not seen:
@@ -198,13 +207,13 @@ def _learn_person(detections: Path, own: pd.DataFrame, params: Align) -> PersonF
     return learn_face(charts, shape, surface, has_looks=params.find_covers)
 
 
-def _read_views(detections: Path, chosen: pd.DataFrame) -> Iterator[tuple[Mesh, View]]:
-    """Meshes of some faces that have a view, each with it. `chosen`: their rows."""
+def _read_views(detections: Path, chosen: pd.DataFrame) -> Iterator[tuple[Mesh, bytes, Points]]:
+    """Meshes of some faces that have a view, each with that and its five landmarks; `chosen`: the faces' rows."""
     wanted = set(zip(chosen["clip"], chosen["frame"], chosen["face"], strict=True))
     for batch in read_batches(detections, DETECTIONS, ["clip", "frame", "face", "five", "mesh", "view"]):
         for row in batch.itertuples():
             if (row.clip, row.frame, row.face) in wanted and row.mesh is not None:
-                yield np.asarray(row.mesh, np.float32).reshape(-1, 3), read_view(row.view, points(row.five))
+                yield np.asarray(row.mesh, np.float32).reshape(-1, 3), row.view, points(row.five)
 
 
 def _read_faces(detections: Path, tracked: pd.DataFrame) -> Iterator[tuple[str, TrackedFace]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from errors import one_line_errors
 from stages.params import Compare, pick, read_key, read_params
 from stages.permission import require_consent
-from vision.coverage import Faces, find_lacks, measure_coverage, tell_lack, to_rows
+from vision.coverage import Faces, count_cells, find_lacks, measure_coverage, tell_lack
 from vision.coverage_plot import draw_coverage
 from vision.crops import Picture, decode_png
 from vision.evenly import pick_evenly
@@ -38,8 +38,9 @@ def compare(
     with whole_file(metrics) as partial:
         partial.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     with whole_folder(plots) as folder:
-        cells = to_rows({"source": own, "target": needed})
-        cells.to_csv(folder / "coverage.csv", index=False, float_format="%.5g", lineterminator="\n")
+        for name, faces in (("source", own), ("target", needed)):
+            cells = count_cells(faces)
+            cells.to_csv(folder / f"{name}.csv", index=False, float_format="%.5g", lineterminator="\n")
         (folder / "coverage.png").write_bytes(draw_coverage(own, needed))
     with whole_file(findings) as partial:
         partial.write_text(json.dumps({"covered": figures, "lacks": sentences}, indent=2) + "\n", encoding="utf-8")

@@ -264,9 +264,9 @@ def _read_coverage(path: Path) -> dict[str, Any]:
     """What compare found: the shares `covered`, and in sentences what the source `lacks`. Raises TableError."""
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise TableError(f"{path}: cannot be read ({error}); rerun compare") from error
-    return found
+        return {name: found[name] for name in ("covered", "lacks")}
+    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise TableError(f"{path}: cannot be read ({type(error).__name__}: {error}); rerun compare") from error
 
 
 def _show_coverage(path: Path, lacks: list[str]) -> Figure:

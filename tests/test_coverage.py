@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vision.coverage import Faces, find_lacks, measure_coverage, tell_lack, to_rows
+from vision.coverage import Faces, count_cells, find_lacks, measure_coverage, tell_lack
 
 
 def _faces(yaw: np.ndarray, pitch: float = 0.0, mouth: float = 0.1, eyes: float = 1.0, light: float = 120.0) -> Faces:
@@ -84,9 +84,13 @@ def test_unknown_measures_are_no_lack() -> None:
     assert covered["covered_pose_ratio"] == 1
 
 
-def test_the_cells_of_both_add_up() -> None:
-    table = to_rows({"source": _faces(AHEAD), "target": _faces(np.full(4, 33.0))})
-    source, target = (table[table[f"pitch_{name}"].notna()] for name in ("source", "target"))
-    assert source["share"].sum() == pytest.approx(1)
-    assert target[["yaw", "pitch_target", "share"]].to_numpy().tolist() == [[30, 0, 1]]
-    assert source["pitch_target"].isna().all()
+def test_cells_add_up() -> None:
+    assert count_cells(_faces(AHEAD))["share"].sum() == pytest.approx(1)
+    assert count_cells(_faces(np.full(4, 33.0)))[["yaw", "pitch", "share"]].to_numpy().tolist() == [[30, 0, 1]]
+
+
+@pytest.mark.parametrize("n_faces", [0, 2])
+def test_a_source_of_hardly_any_face_lacks_everything(n_faces: int) -> None:
+    (said,) = _tell(_faces(AHEAD[:n_faces]), _faces(AHEAD))
+    assert said.startswith(f"Training may use {n_faces} of the source's faces")
+    assert said.endswith("100 % of the target's frames need it.")

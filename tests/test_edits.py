@@ -68,6 +68,11 @@ def test_a_wrong_line_is_named(tmp_path: Path, line: str, message: str) -> None:
         read_edits(write(tmp_path, line))
 
 
+def test_blank_lines_are_none_and_count(tmp_path: Path) -> None:
+    edits = read_edits(write(tmp_path, "", "abc,10,20,55,60.5,ignore", "", "abc,10,20,55,60.5,use", ""))
+    assert [(edit.line, edit.is_used) for edit in edits] == [(3, False), (5, True)]
+
+
 def test_a_wrong_header_is_named(tmp_path: Path) -> None:
     path = tmp_path / "tracks.csv"
     path.write_text("clip,decision\n")

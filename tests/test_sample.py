@@ -23,7 +23,7 @@ from vision.clip_read import read_frames
 from vision.crops import encode_png
 from vision.hashing import hash_file
 from vision.planes import Array
-from vision.sampling import measure_sharpness, scale_luma
+from vision.sampling import Rules, Sampling, measure_sharpness, sample_clip, scale_luma
 from vision.tables import FRAMES, SHOTS, read_table
 from vision.video_write import VideoWriter, footage_format
 
@@ -160,6 +160,12 @@ def test_two_clips_of_the_same_bytes_are_refused_and_both_are_named(clips: Path)
     with pytest.raises(ClipError, match=r"clips/b.mov: has the same bytes as a.mp4; remove one of them"):
         _sample(clips)
     assert not (clips.parent / "out").exists()
+
+
+def test_a_clip_that_is_another_where_the_work_is_done_is_refused(clips: Path) -> None:
+    _write(clips / "a.mp4", [_view(_scene(8), 0)])
+    with pytest.raises(ClipError, match=r"a\.mp4: is not the clip that the tables were made from"):
+        sample_clip(Sampling(clips / "a.mp4", "0" * 64, Rules(0.0, True, 0.5, 0.1, 0.0)))
 
 
 def test_clips_are_work_that_others_may_do_with_the_same_tables(clips: Path, monkeypatch: pytest.MonkeyPatch) -> None:

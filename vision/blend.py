@@ -13,8 +13,8 @@ from vision.masks import draw_face, draw_mask, soften_mask
 from vision.planes import Layout, Planes, align_box, paste_rgb, region_to_rgb
 
 VIEW_RIM = 0.02  # share of the view's side next to its border that is never pasted
-# How far past its own mask a picture is pasted, share of its side: masks are learnt without a rim (RIM_RATIO in
-# augment), over which the skin goes on. As far as the outline grows it goes on as well.
+# How far past its own mask a picture is pasted, share of its side: masks are learnt without a rim
+# (RIM_RATIO), over which the skin goes on. As far as the outline grows it goes on as well.
 BEYOND = 0.03
 
 

@@ -3,7 +3,7 @@
 A person's own measures are compared: eyes as a share of how far that person's are usually open.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,6 +61,9 @@ def measure_coverage(source: Faces, target: Faces, min_faces: int) -> dict[str, 
 
 def find_lacks(source: Faces, target: Faces, min_faces: int) -> list[Lack]:
     """What the source lacks, the most needed first; what fewer than MIN_SHARE of the frames need is left out."""
+    if len(source.yaw) < min_faces:
+        n_faces = len(source.yaw)
+        return [Lack(1.0, f"Training may use {n_faces} of the source's faces, and fewer than {min_faces} show nothing")]
     found = [*_find_ends(source, target, min_faces), *_find_holes(source, target, min_faces)]
     return sorted((lack for lack in found if lack.share >= MIN_SHARE), key=lambda lack: -lack.share)
 
@@ -165,9 +168,3 @@ def _cell(values: Values) -> Values:
 def tell_lack(lack: Lack) -> str:
     """The lack as a sentence."""
     return f"{lack.says}; {100 * lack.share:.0f} % of the target's frames need it."
-
-
-def to_rows(parts: Mapping[str, Faces]) -> pd.DataFrame:
-    """The cells of all, one below the other, for a plot: yaw, each one's own column of pitch, share."""
-    tables = [count_cells(faces).rename(columns={"pitch": f"pitch_{name}"}) for name, faces in parts.items()]
-    return pd.concat(tables)[["yaw", *(f"pitch_{name}" for name in parts), "share"]]

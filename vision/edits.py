@@ -1,6 +1,6 @@
 """What a person decided by hand: edits/<identity>/tracks.csv, which always wins."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +12,10 @@ HEADER = "clip_sha256,first_frame,end_frame,x,y,decision"
 
 @dataclass(frozen=True)
 class Edit:
-    """In the frames [first_frame, end_frame) of a clip, the face whose box contains the point (x, y) is used or not."""
+    """In the frames [first_frame, end_frame) of a clip, the face whose box contains the point (x, y) is used or not.
+
+    `line` is that of the file, 0 where it comes from none.
+    """
 
     clip_sha256: str
     first_frame: int
@@ -20,17 +23,19 @@ class Edit:
     x: float
     y: float
     is_used: bool
+    line: int = field(default=0, compare=False)
 
 
 def read_edits(path: Path) -> list[Edit]:
     """Read a file of edits; one with only its header holds none. Raises TableError naming the line."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
     except (OSError, ValueError) as error:
         raise TableError(f"{path}: cannot be read ({error}); its first line must be {HEADER}") from error
     if ",".join(table.columns) != HEADER:
         raise TableError(f"{path}: the first line is {','.join(table.columns)!r}; it must be {HEADER}")
-    return [_parse(path, number, row) for number, row in enumerate(table.to_dict("records"), start=2)]
+    rows = enumerate(table.to_dict("records"), start=2)
+    return [_parse(path, number, row) for number, row in rows if any(row.values())]
 
 
 def format_edit(edit: Edit) -> str:
@@ -49,7 +54,8 @@ def point_at(track: pd.DataFrame, clip: pd.DataFrame, *, is_used: bool) -> Edit:
     """The edit that speaks of a track: of its face in the middle, and of the frames around it that say the same.
 
     `track`: its rows of the table of faces, in order; `clip`: those of all faces of the clip. One frame would be lost
-    with the face that a new detection misses there; in the others the point lies in another's box, or in none.
+    with the face that a new detection misses there; in the others the point lies in another's box, or in none. Where
+    another's box holds the track's middle in every frame, the edit speaks of both.
     """
     others = clip[~clip.index.isin(track.index)]
     centers = list(zip(track["frame"], (track["x1"] + track["x2"]) / 2, (track["y1"] + track["y2"]) / 2, strict=True))
@@ -78,6 +84,7 @@ def _parse(path: Path, number: int, row: dict[str, str]) -> Edit:
             x=float(row["x"]),
             y=float(row["y"]),
             is_used=row["decision"] == "use",
+            line=number,
         )
     except ValueError as error:
         raise TableError(f"{path}, line {number}: {error}; frames are whole numbers, x and y pixels") from error

@@ -119,12 +119,13 @@ def _see_face(frame: Frame, face: Located, rules: Rules) -> _Seen:
         return _Seen(face, _NO_SHAPE)
     shape, sight, kind = _NO_SHAPE, None, face.row["kind"]
     to_crop = matrix(face.row["frame_to_crop"])
-    crop = crop_frame(frame, to_crop, rules.crop_px)
-    if rules.person is not None and kind == "mesh":
-        shape, sight = rules.person.see(crop, to_crop, face.landmarks)
+    person = rules.person if kind == "mesh" else None
+    crop = crop_frame(frame, to_crop, rules.crop_px) if person or face.is_taken else None
+    if person is not None and crop is not None:
+        shape, sight = person.see(crop, to_crop, face.landmarks)
     if not len(shape.outline):
         shape = replace(shape, outline=face_outline(face.landmarks, kind, to_crop, rules.crop_px))
-    if not face.is_taken:
+    if crop is None or not face.is_taken:
         return _Seen(face, shape, sight)
     return _Seen(face, shape, sight, _keep_crop(crop, shape.outline, to_crop, frame.planes[0].shape))
 

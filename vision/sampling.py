@@ -15,6 +15,7 @@ import pandas as pd
 from vision.ahead import read_ahead
 from vision.clip import ClipInfo, Frame, Part
 from vision.clip_read import probe_clip
+from vision.hashing import check_clip
 from vision.parts import PartFinder
 from vision.picture_hash import EVERY, hash_look
 from vision.planes import Array
@@ -68,6 +69,7 @@ class Sampled:
 
 def sample_clip(sampling: Sampling) -> Sampled:
     """Look at every frame of a clip. Raises ClipError."""
+    check_clip(sampling.clip, sampling.clip_sha256)
     info = probe_clip(sampling.clip)
     key = {"clip": sampling.clip.name, "clip_sha256": sampling.clip_sha256}
     picker, cuts = Picker(sampling.rules, is_stills=info.is_stills), Cuts(sampling.rules.cut_threshold)
