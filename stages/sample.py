@@ -14,6 +14,7 @@ from stages.originals import register_originals
 from stages.params import Sample, pick, read_key, read_params
 from stages.permission import is_recorded, require_consent
 from stages.spread import spread
+from vision.clip_files import list_files
 from vision.clip_read import list_clips
 from vision.hashing import hash_once
 from vision.sampling import Rules, Sampled, Sampling, sample_clip
@@ -64,6 +65,7 @@ def _hash_clips(paths: list[Path]) -> dict[Path, str]:
     """The clips' hashes. Raises ClipError for twins: their faces would be trained on and validated with."""
     known: dict[str, Path] = {}
     for path in paths:
+        list_files(path)  # a pipe would be waited for
         sha256 = hash_once(path)
         if sha256 in known:
             raise ClipError(f"{path}: has the same bytes as {known[sha256].name}; remove one of them")

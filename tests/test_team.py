@@ -62,7 +62,7 @@ def test_an_empty_clone_downloads_what_a_changed_stage_needs_and_only_that(share
     assert clone.repro("--pull", "--allow-missing") == ["evaluate@demo"]
     graph = YAML(typ="safe").load((clone.root / "dvc.lock").read_text())["stages"]
     needed = {part["md5"] for part in graph["evaluate@demo"]["deps"] + graph["check"]["outs"]}
-    needed |= {_md5(file) for made in ("train", "compare") for file in (clone.root / "data" / made).rglob("part")}
+    needed |= {_md5(file) for made in ("data/train", "plots/compare") for file in (clone.root / made).rglob("part")}
     needed |= {_md5(file) for file in (clone.root / "data").glob("versions-*.txt")}
     came = clone.list_objects().keys() & list_objects(tmp_path / "remote").keys()
     downloaded = {name for name in came if not name.endswith(".dir")}  # which lists the files of a folder
