@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from models.blocks import apply_together
 from models.expression import ExpressionCoder
-from models.roles import ROLES, Role
+from models.roles import ROLES, Role, other_role
 from models.share import measure_deviation
 from models.sizes import Size
 from vision.expression import Expressions, is_known
@@ -77,7 +77,7 @@ class Autoencoder(nn.Module):
         `exchange_ratio`: share of the difference between the two people's codes of this expression that is added to the
         face's code. A face whose expression is not known keeps its code.
         """
-        other = ROLES[1 - ROLES.index(role)]
+        other = other_role(role)
         codes = self.encoder(faces)
         known = is_known(expressions)
         adopted = self._limit(self.coder(role).habit.adopt(expressions, self.coder(other).habit), role)

@@ -15,13 +15,15 @@ from torch.utils.data import DataLoader, IterableDataset
 from models.roles import ROLES, Role
 from models.share import find_share
 from models.tensors import to_tensor
+from models.warp import cut_views
 from vision.balance import count_source_draws, count_target_draws
 from vision.evenly import pick_evenly
 from vision.expression import Expressions
-from vision.packed import open_expressions, open_packed
+from vision.packed import open_expressions, open_packed, view_ratio
 
 Batch = dict[str, Tensor | int]  # keys: step, the roles, and the roles with EXPRESSIONS
 EXPRESSIONS = " expressions"
+_TOGETHER = 64  # faces that go through the nets together where nothing is learnt
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,15 @@ class FaceSample:
 
     def take(self, rows: NDArray[np.int64]) -> Self:
         return type(self)(self.faces[rows], self.expressions[rows])
+
+
+def cut_batches(
+    sample: FaceSample, size_px: int, device: torch.device | str = "cpu"
+) -> Iterator[tuple[Tensor, Expressions]]:
+    """The plain views of a sample's faces, some at a time, (N, 4, size_px, size_px), and their expressions."""
+    for start in range(0, len(sample.faces), _TOGETHER):
+        faces = to_tensor(sample.faces[start : start + _TOGETHER], device)
+        yield cut_views(faces, view_ratio(), size_px), sample.expressions[start : start + _TOGETHER]
 
 
 class FaceBatches(IterableDataset[Batch]):

@@ -4,3 +4,8 @@ from typing import Literal
 
 Role = Literal["source", "target"]
 ROLES: tuple[Role, Role] = ("source", "target")
+
+
+def other_role(role: Role) -> Role:
+    """The one of the two that a role is not."""
+    return ROLES[1 - ROLES.index(role)]

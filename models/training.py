@@ -1,7 +1,7 @@
 """The training step: both identities restore their moved and warped faces; an average of the weights is kept beside."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import cast
@@ -14,20 +14,18 @@ from torch.optim import Optimizer
 
 from errors import TrainingError
 from models.autoencoder import Autoencoder
-from models.batches import EXPRESSIONS, Batch, FaceSample
+from models.batches import EXPRESSIONS, Batch, FaceSample, cut_batches
 from models.critic import Critic
 from models.losses import dssim, face_mask
 from models.objective import Comparison
 from models.roles import ROLES, Role
 from models.schedule import Schedule
 from models.share import find_share
-from models.tensors import to_tensor
-from models.warp import Views, cut_views, draw_views, keyed_generator
+from models.warp import Views, draw_views, keyed_generator
 from vision.expression import Expressions, mirror_expressions
 from vision.packed import view_ratio
 
 _UNTOLD = 0.1  # share of the faces whose decoder is told nothing of their expression
-_BATCH = 64  # faces that go through the nets together where nothing is learnt
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ class Training(LightningModule):
         scores: dict[str, float] = {}
         for role in ROLES:
             parts = []
-            for views, expressions in self._cut_batches(held_out[role]):
+            for views, expressions in cut_batches(held_out[role], self.size_px, self.device):
                 restored = self.averaged.restore(views[:, :3], expressions, role)[:, :3]
                 parts.append(dssim(restored, views[:, :3], face_mask(views[:, 3:])))
             scores[role] = float(torch.cat(parts).mean())
@@ -126,14 +124,9 @@ class Training(LightningModule):
     def fit_expressions(self, shown: Mapping[Role, FaceSample]) -> None:
         """Fit what the averaged weights' codes owe to expression, to training faces of each role."""
         for role in ROLES:
-            codes = [self.averaged.encoder(views[:, :3]) for views, _ in self._cut_batches(shown[role])]
+            batches = cut_batches(shown[role], self.size_px, self.device)
+            codes = [self.averaged.encoder(views[:, :3]) for views, _ in batches]
             self.averaged.coder(role).fit(shown[role].expressions, torch.cat(codes))
-
-    def _cut_batches(self, sample: FaceSample) -> Iterator[tuple[Tensor, Expressions]]:
-        """The plain views of a sample's faces, batch by batch, (N, 4, size_px, size_px), and their expressions."""
-        for start in range(0, len(sample.faces), _BATCH):
-            faces = to_tensor(sample.faces[start : start + _BATCH], self.device)
-            yield cut_views(faces, view_ratio(), self.size_px), sample.expressions[start : start + _BATCH]
 
     def _describe(self, measured: Tensor, views: Views, role: Role) -> Tensor:
         """What the role's decoder is told of drawn faces: of one in ten nothing, so that it can do without."""

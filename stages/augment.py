@@ -26,7 +26,7 @@ from vision.alignment import transform, view_matrix
 from vision.crops import crop_picture, decode_png
 from vision.expression import EXPRESSION, Expressions
 from vision.faceset import read_faceset
-from vision.masks import RIM_RATIO, draw_face, draw_mask, outline_ellipse, soften_mask, surround_regions
+from vision.masks import draw_inner_face, draw_mask, outline_ellipse, surround_regions
 from vision.packed import FACE, FEATURE, MARGIN_RATIO, stored_px
 from vision.tables import FACES, outlines, points, write_table
 from vision.whole import whole_folder
@@ -162,7 +162,7 @@ def _store_face(record: dict[str, Any], params: Augment) -> NDArray[np.uint8]:
     to_stored = view_matrix(crop_px, params.coverage_ratio * (1 + 2 * MARGIN_RATIO), side)
     landmarks, kind = points(record["landmarks"]), str(record["kind"])
     outline, *covers = (transform(to_stored, flat) for flat in outlines([record["outline"], *record["covers"]]))
-    face = soften_mask(draw_face(outline, covers, (side, side)), RIM_RATIO * params.face_px, 0)
+    face = draw_inner_face(outline, covers, (side, side), params.face_px)
     mask = face * FACE
     regions = surround_regions(landmarks, kind)
     for ellipse in chain.from_iterable(regions[name] for name in EMPHASIZED if name in regions):

@@ -25,7 +25,7 @@ from vision.crops import Picture, crop_frame
 from vision.expression import Expressions
 from vision.hashing import check_clip, check_copy
 from vision.light import Light, follow_light, measure_light
-from vision.masks import RIM_RATIO, draw_face, soften_mask
+from vision.masks import draw_inner_face
 from vision.planes import Planes
 
 NO_FACE = "no face of the target"
@@ -169,8 +169,7 @@ def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint, blend:
 def _light(swap: Picture, view: Picture, place: Place, difference: Light) -> Picture:
     """A swap in the light of the face that it is made of, of which it keeps its usual difference."""
     outline, *covers = (transform(place.frame_to_view, part) for part in (place.outline, *place.covers))
-    size = view.shape[:2]
-    mask = soften_mask(draw_face(outline, covers, (size[0], size[1])), RIM_RATIO * len(view), 0)
+    mask = draw_inner_face(outline, covers, (len(view), len(view)), len(view))
     shown, own = measure_light(view, mask), measure_light(swap, mask)
     return swap if shown is None or own is None else follow_light(swap, own, shown + difference)
 

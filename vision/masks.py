@@ -96,6 +96,13 @@ def draw_face(
     return seen + np.minimum(_grow(seen, grown_px), around)
 
 
+def draw_inner_face(
+    outline: Points, covers: Sequence[Points], size: tuple[int, int], view_px: int
+) -> NDArray[np.float32]:
+    """What is surely seen of a face: without the outline's rim. `view_px`: side of the model's view in such pixels."""
+    return soften_mask(draw_face(outline, covers, size), RIM_RATIO * view_px, 0)
+
+
 def soften_mask(mask: NDArray[np.float32], erosion_px: float, feather_px: float) -> NDArray[np.float32]:
     """Shrink a mask by `erosion_px` and blur its edge over about `feather_px`; it never grows past where it was.
 
