@@ -19,10 +19,10 @@ from errors import FlowError, one_line_errors
 
 ROOT = Path(__file__).resolve().parent.parent
 BLEND = {
-    "color_transfer": "reinhard",
+    "color_transfer": "skin",
     "erosion_ratio": 0.02,
     "feather_ratio": 0.04,
-    "detail": 0.5,
+    "detail": 0.25,
     "exchange_ratio": 0.75,
     "mask": "learned",
 }

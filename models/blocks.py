@@ -10,13 +10,13 @@ from models.roles import ROLES, Role
 SLOPE = 0.1
 
 
-def downs(channels: Iterable[int]) -> list[nn.Module]:
-    """Half the size again and again by strided 5x5 convolutions, RGB to the last of the channels."""
+def downs(channels: Iterable[int], first_stride: int = 2) -> list[nn.Module]:
+    """Half the size again and again by strided 5x5 convolutions, RGB to the last of the channels; at first by more."""
     layers: list[nn.Module] = []
-    n_in = 3
+    n_in, stride = 3, first_stride
     for n_out in channels:
-        layers += [nn.Conv2d(n_in, n_out, 5, stride=2, padding=2), nn.LeakyReLU(SLOPE, inplace=True)]
-        n_in = n_out
+        layers += [nn.Conv2d(n_in, n_out, 5, stride=stride, padding=2), nn.LeakyReLU(SLOPE, inplace=True)]
+        n_in, stride = n_out, 2
     return layers
 
 

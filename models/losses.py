@@ -12,6 +12,7 @@ _SIGMA, _RADIUS = 1.5, 5  # Wang et al. 2004
 _C1, _C2 = 0.01**2, 0.03**2  # for pictures in [0, 1]
 _AROUND = 0.2  # weight of what lies around the face
 _REACH = 1 / 16  # deviation of the Gaussian that continues a face, share of the picture's side
+_COARSE_PX = 48  # least side of the picture that this Gaussian runs over: what it leaves is as smooth
 
 
 def face_mask(masks: Tensor) -> Tensor:
@@ -31,9 +32,14 @@ def continue_faces(faces: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     Where the other person's face is the wider one, the decoder is asked for what its own never showed: it must not be
     background. Around the mask stands the mean of the face's colors nearby; the weights fade to 0 with the distance.
     """
-    sigma = _REACH * faces.shape[-1]
-    near = _blur(masks, sigma, round(3 * sigma))
-    around = _blur(faces * masks, sigma, round(3 * sigma)) / near.clamp_min(1e-4)
+    factor = next((n for n in (8, 4, 2) if faces.shape[-1] % n == 0 and faces.shape[-1] >= n * _COARSE_PX), 1)
+    coarse = functional.avg_pool2d(torch.cat([faces * masks, masks], 1), factor)
+    sigma = _REACH * coarse.shape[-1]
+    smooth = functional.interpolate(
+        _blur(coarse, sigma, round(3 * sigma)), scale_factor=factor, mode="bilinear", align_corners=False
+    )
+    near = smooth[:, 3:]
+    around = smooth[:, :3] / near.clamp_min(1e-4)
     weights = _AROUND * (1 - masks) * (4 * near).clamp(max=1)
     return torch.lerp(around, faces, masks), weights
 

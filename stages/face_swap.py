@@ -24,7 +24,7 @@ from vision.clip_read import probe_clip
 from vision.crops import Picture, crop_frame
 from vision.expression import Expressions
 from vision.hashing import check_clip, check_copy
-from vision.light import Light, follow_light, measure_light
+from vision.light import Light, follow_light, measure_light, take_skin_out
 from vision.masks import draw_inner_face
 from vision.planes import Planes
 
@@ -160,18 +160,24 @@ def _swap_faces(faces: list[tuple[Frame, Place]], checkpoint: Checkpoint, blend:
     views = [crop_frame(frame, place.frame_to_view, size_px) for frame, place in faces]
     expressions = np.stack([place.expression for _, place in faces])
     swaps = to_pictures(checkpoint.model.swap(to_tensor(np.stack(views)), expressions, "source", blend.exchange_ratio))
-    if blend.color_transfer == "light":
+    if blend.color_transfer in ("light", "skin"):
+        is_own = blend.color_transfer == "light"
         for swap, view, (_, place) in zip(swaps, views, faces, strict=True):
-            swap[..., :3] = _light(swap[..., :3], view, place, checkpoint.lights["source"])
+            swap[..., :3] = _light(swap[..., :3], view, place, checkpoint.lights["source"], is_own)
     return swaps
 
 
-def _light(swap: Picture, view: Picture, place: Place, difference: Light) -> Picture:
-    """A swap in the light of the face that it is made of, of which it keeps its usual difference."""
+def _light(swap: Picture, view: Picture, place: Place, difference: Light, is_own: bool) -> Picture:
+    """A swap in the light of the face that it is made of, of which it keeps its usual difference.
+
+    `is_own`: in its own skin's color; else in that face's, of which it differs only from place to place.
+    """
     outline, *covers = (transform(place.frame_to_view, part) for part in (place.outline, *place.covers))
     mask = draw_inner_face(outline, covers, (len(view), len(view)), len(view))
     shown, own = measure_light(view, mask), measure_light(swap, mask)
-    return swap if shown is None or own is None else follow_light(swap, own, shown + difference)
+    if shown is None or own is None:
+        return swap
+    return follow_light(swap, own, shown + (difference if is_own else take_skin_out(difference, mask)))
 
 
 def _split(placed: Iterable[Placed], n: int) -> Iterator[list[Placed]]:

@@ -83,7 +83,7 @@ class Truth(_Section):
 
 
 class Blend(_Section):
-    color_transfer: Literal["light", "reinhard", "none"]
+    color_transfer: Literal["light", "skin", "reinhard", "none"]
     erosion_ratio: float = Field(ge=-0.1, le=0.3)
     feather_ratio: float = Field(ge=0, le=0.3)
     detail: Ratio

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from errors import CheckpointError
+from models.arch.compact import find_stride
 from models.autoencoder import Autoencoder, build_autoencoder
 from models.checkpoint import FORMAT, Checkpoint, CheckpointInfo, load_checkpoint, save_checkpoint
 from models.expression import N_FEATURES
@@ -33,7 +34,7 @@ def faces(n: int, size: int) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ("arch", "size", "n_channels"),
-    [("compact", 32, 4), ("compact", 96, 4), ("df", 64, 4), ("liae", 64, 4), ("original", 64, 3)],
+    [("compact", 32, 4), ("compact", 96, 4), ("compact", 192, 4), ("compact", 256, 4), ("df", 64, 4), ("liae", 64, 4), ("original", 64, 3)],
 )
 def test_pictures_have_the_shape_and_range_of_faces(arch: str, size: int, n_channels: int) -> None:
     model = build_autoencoder(arch, size, "tiny", seed=1)
@@ -41,6 +42,21 @@ def test_pictures_have_the_shape_and_range_of_faces(arch: str, size: int, n_chan
     assert source.shape == (2, n_channels, size, size)
     assert target.shape == (3, n_channels, size, size)
     assert 0 <= source.min() < source.max() <= 1
+
+
+def test_large_pictures_are_drawn_from_a_map_of_64_pixels_or_more() -> None:
+    strides = {size: find_stride(size) for size in range(32, 513, 16)}
+    assert {size: strides[size] for size in (64, 128, 160, 192, 240, 256, 384, 512)} == {
+        64: 2, 128: 2, 160: 2, 192: 3, 240: 3, 256: 4, 384: 4, 512: 4,
+    }  # fmt: skip
+    assert all(size % (8 * stride) == 0 for size, stride in strides.items())
+    assert all(size / stride >= 64 for size, stride in strides.items() if stride > 2)
+
+
+def test_a_picture_of_192_pixels_takes_hardly_more_work_than_one_of_128() -> None:
+    with torch.device("meta"):
+        small, large = (count_flops(build_autoencoder("compact", size, "small", seed=1), size) for size in (128, 192))
+    assert large < 1.15 * small
 
 
 @pytest.mark.parametrize("arch", ["compact", "df", "liae"])

@@ -143,7 +143,7 @@ def test_a_swap_stands_in_the_target_s_light_of_which_it_keeps_its_difference(
     checkpoint.lights["source"] = NO_DIFFERENCE + np.float32(difference)
     save_checkpoint(tmp_path / "c.safetensors", checkpoint)
     levels = {}
-    for transfer in ("none", "light"):
+    for transfer in ("none", "light", "skin"):
         blend = BLEND.model_copy(update={"color_transfer": transfer, "feather_ratio": 0.0})
         convert_clip(take, "a.mp4", tmp_path / "c.safetensors", tmp_path / transfer, blend)
         pairs = zip(read_frames(take / "clips/a.mp4"), read_frames(tmp_path / transfer / "a.mp4"), strict=True)
@@ -151,6 +151,8 @@ def test_a_swap_stands_in_the_target_s_light_of_which_it_keeps_its_difference(
         levels[transfer] = [(before[m].mean(), after[m].mean()) for before, after, m in inside]
     for before, after in levels["light"]:
         assert after == pytest.approx((before + 4) * np.exp(difference) - 4, abs=6)
+    for before, after in levels["skin"]:
+        assert after == pytest.approx(before, abs=6), "of the skin's own difference nothing is kept"
     assert all(abs(lit[1] - plain[1]) > 10 for lit, plain in zip(levels["light"], levels["none"], strict=True))
 
 

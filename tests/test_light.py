@@ -10,7 +10,7 @@ from torch import Tensor
 from models.batches import FaceSample
 from models.lights import compare_lights
 from vision.expression import EXPRESSION, Expressions
-from vision.light import LIGHT_PX, follow_light, measure_light
+from vision.light import LIGHT_PX, follow_light, measure_light, take_skin_out
 from vision.packed import FACE
 
 SIDE = 128
@@ -68,6 +68,22 @@ def test_another_s_light_is_followed_and_the_skins_difference_kept() -> None:
     before, after, own = (light for light in lights if light is not None)
     found = follow_light(_face(), own, after + (own - before))
     assert _off(found, _face(_side_light())) < 6
+
+
+def test_without_the_skin_s_color_only_places_differ() -> None:
+    """The swap has a beard and another skin; without its skin's color the beard stays and the skin is the other's."""
+    bearded = _face()
+    bearded[100:, :] = bearded[100:, :] // 2
+    own_skin = (bearded * np.array([0.8, 0.9, 1.0])).astype(np.uint8)
+    shown, own = (measure_light(picture, _mask()) for picture in (_face(), own_skin))
+    assert shown is not None
+    assert own is not None
+    left = take_skin_out(own - shown, _mask())
+    found = follow_light(own_skin, own, shown + left)
+    inside = _mask() > 0
+    np.testing.assert_allclose(found[inside].mean(0), _face()[inside].mean(0), atol=6)
+    assert left[28, 16].mean() < left[10, 16].mean() - 0.15, "the beard is darker than the rest"
+    assert np.ptp(left[10, 16]) < 0.03, "the skin's color is gone"
 
 
 def test_what_lies_around_a_face_is_no_light_on_it() -> None:

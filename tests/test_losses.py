@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.nn import functional
 
 from models.critic import Critic
 from models.losses import (
@@ -72,17 +73,18 @@ def test_dssim_sees_blur_that_l1_forgives() -> None:
     assert float(dssim(flat, pictures(), half_mask()).mean()) > 0.3
 
 
-def test_windows_around_every_second_pixel_see_what_all_windows_see() -> None:
+@pytest.mark.parametrize(("every", "off"), [(2, 0.02), (3, 0.1)])
+def test_windows_around_some_pixels_see_what_all_windows_see(every: int, off: float) -> None:
     noise = 0.1 * torch.randn((3, 3, 32, 32), generator=generator())
     all_of_it = dssim(pictures() + noise, pictures(), half_mask())
-    half_of_it = dssim(pictures() + noise, pictures(), half_mask(), every=2)
-    torch.testing.assert_close(half_of_it, all_of_it, rtol=0.05, atol=0)
-    assert not torch.equal(half_of_it, all_of_it)
-    for odd in (0, 1):  # lines that windows stand on, and lines between
+    some_of_it = dssim(pictures() + noise, pictures(), half_mask(), every)
+    torch.testing.assert_close(some_of_it, all_of_it, rtol=0.05, atol=0)
+    assert not torch.equal(some_of_it, all_of_it)
+    for first in range(every):  # lines that windows stand on, and lines between
         changed = pictures()
-        changed[:, :, odd::2] += 0.1
+        changed[:, :, first::every] += 0.1
         expected = float(dssim(changed, pictures(), half_mask()).mean())
-        assert float(dssim(changed, pictures(), half_mask(), every=2).mean()) == pytest.approx(expected, rel=0.02)
+        assert float(dssim(changed, pictures(), half_mask(), every).mean()) == pytest.approx(expected, rel=off)
 
 
 def test_autocast_does_not_change_dssim() -> None:
@@ -118,6 +120,19 @@ def test_a_face_goes_on_past_its_mask_in_its_own_colors_not_the_background_s() -
     assert float(weights[..., :16].max()) == 0
     assert float(weights[0, 0, 8, 17]) > 0.1
     assert float(weights[0, 0, 8, 31]) < 1e-3
+
+
+@pytest.mark.parametrize("size", [96, 192])
+def test_a_large_face_goes_on_as_a_small_one_enlarged(size: int) -> None:
+    faces = torch.zeros(1, 3, 48, 48)
+    faces[:, 0], faces[:, 1] = torch.linspace(0.2, 0.9, 48)[:, None], 0.4
+    mask = torch.zeros(1, 1, 48, 48)
+    mask[..., 12:36, 16:32] = 1
+    small = torch.cat(continue_faces(faces, mask), 1)
+    enlarged = (functional.interpolate(part, (size, size), mode="nearest") for part in (faces, mask))
+    large = functional.interpolate(torch.cat(continue_faces(*enlarged), 1), (48, 48), mode="area")
+    is_near = small[:, 3:] > 0.01
+    torch.testing.assert_close(large * is_near, small * is_near, atol=0.02, rtol=0)
 
 
 def test_scales_below_the_first_tell_pictures_apart_that_fine_detail_alone_does_not() -> None:

@@ -39,6 +39,12 @@ def measure_light(picture: Picture, mask: NDArray[np.float32]) -> Light | None:
     return np.asarray(np.log((total + rest * mean) / (near + rest)[..., None] + _FLOOR), np.float32)
 
 
+def take_skin_out(difference: Light, mask: NDArray[np.float32]) -> Light:
+    """A difference of two people's lights without its mean over a face, where the mask (S, S), in [0, 1], shows it."""
+    weights = cv2.resize(mask, (LIGHT_PX, LIGHT_PX), interpolation=cv2.INTER_AREA)
+    return np.asarray(difference - np.average(difference.reshape(-1, 3), axis=0, weights=weights.ravel()), np.float32)
+
+
 def follow_light(picture: Picture, own: Light, wanted: Light) -> Picture:
     """A face, RGB uint8 (S, S, 3), brought from its own light to a wanted one."""
     side = len(picture)

@@ -4,6 +4,9 @@ Input (N, 3, S, S) in [0, 1], S a multiple of 16; output (N, 4, S, S), RGB and t
 convolutions with a residual block, then a dense code that carries no place of its own; inter: a dense layer back to a
 map, from the code and what was measured of the expression; decoder: four pixel-shuffle upscales with residual blocks,
 the last one for picture and mask at once.
+
+The finest layers work on a map of 64 pixels or more, the picture's side / 2, 3 or 4 (`find_stride`): so a picture of 192
+pixels costs little more than one of 128, and is drawn more finely than that enlarged.
 """
 
 from itertools import pairwise
@@ -17,6 +20,7 @@ from models.sizes import Size, scale_channels
 CHANNELS = (32, 64, 128, 192)  # at the size base, from the finest level to the coarsest
 N_CODE = 256
 IS_TOLD = True
+_FINEST_PX = 64  # the least side of the finest map where the picture is cut by more than 2
 
 
 def n_code(size: Size) -> int:
@@ -27,23 +31,29 @@ def n_code(size: Size) -> int:
 
 def build_encoder(size_px: int, size: Size) -> nn.Module:
     """(N, 3, S, S) -> codes (N, N_CODE)."""
-    c = scale_channels(CHANNELS, size)
-    last = size_px // 16
-    return initialize(nn.Sequential(*downs(c), Residual(c[3]), nn.Flatten(), nn.Linear(c[3] * last * last, N_CODE)))
+    c, stride = scale_channels(CHANNELS, size), find_stride(size_px)
+    last = size_px // (8 * stride)
+    dense = nn.Linear(c[3] * last * last, N_CODE)
+    return initialize(nn.Sequential(*downs(c, stride), Residual(c[3]), nn.Flatten(), dense))
 
 
 def build_decoder(size_px: int, size: Size) -> nn.Module:
     """Codes and features of the expression (N, N_CODE + N_FEATURES) by role -> (N, 4, S, S) by role."""
-    c = scale_channels(CHANNELS, size)
-    last = size_px // 16
+    c, stride = scale_channels(CHANNELS, size), find_stride(size_px)
+    last = size_px // (8 * stride)
     back = nn.Linear(N_CODE + N_FEATURES, c[3] * last * last)
     inter = nn.Sequential(back, nn.Unflatten(1, (c[3], last, last)), nn.LeakyReLU(SLOPE, inplace=True))
-    return OwnDecoders(initialize(inter), lambda: _build_own(c))
+    return OwnDecoders(initialize(inter), lambda: _build_own(c, stride))
 
 
-def _build_own(c: list[int]) -> nn.Module:
-    """(N, c, S / 16, S / 16) -> (N, 4, S, S)."""
+def find_stride(size_px: int) -> int:
+    """The picture's side over that of the finest map: 2, or 3 or 4 where the map still has 64 pixels a side."""
+    return next((n for n in (4, 3) if size_px % (8 * n) == 0 and size_px >= n * _FINEST_PX), 2)
+
+
+def _build_own(c: list[int], stride: int) -> nn.Module:
+    """(N, c, S / (8 stride), S / (8 stride)) -> (N, 4, S, S)."""
     ups: list[nn.Module] = []
     for n_in, n_out in pairwise(c[::-1]):
         ups += [Up(n_in, n_out), Residual(n_out)]
-    return initialize(nn.Sequential(*ups, nn.Conv2d(c[0], 16, 3, padding=1), nn.PixelShuffle(2), Sigmoid()))
+    return initialize(nn.Sequential(*ups, nn.Conv2d(c[0], 4 * stride**2, 3, padding=1), nn.PixelShuffle(stride), Sigmoid()))
