@@ -17,7 +17,7 @@ from models.sizes import Size
 from vision.light import Light
 from vision.whole import whole_file
 
-FORMAT = "understudy-7"
+FORMAT = "understudy-8"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from models.losses import (
 )
 from models.roles import Role
 
-_LARGE_PX = 192  # side from which a window of DSSIM around every third pixel does, a third of whose errors one would see
+_LARGE_PX = 192  # side from which windows of DSSIM around every third pixel each way do: what a face shows is larger there
 
 
 class Comparison:

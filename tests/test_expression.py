@@ -74,6 +74,7 @@ def test_of_a_turned_head_the_near_eye_counts_for_both(rng: np.random.Generator)
         ((55, 107, 285, 336), (0, -0.4), "brow_height", 0.4),
         ((61, 291), (0, -0.3), "mouth_lift", 0.3),
         ((468, 473), (0.26, 0), "gaze", 0.1),
+        ((468, 473), (0, -0.26), "gaze_lift", 0.1),
     ],
 )
 def test_what_moves_in_the_face_is_told_by_its_own_measure(

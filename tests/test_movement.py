@@ -68,6 +68,6 @@ def test_shut_eyes_have_no_gaze_and_where_no_face_is_nothing_is_known(rng: np.ra
     seen, shut = (measure_movement(PICTURE, FACE, OneMesh(draw_mesh(rng, gap))) for gap in (0.3, 0.05))
     np.testing.assert_allclose((seen.eye, seen.gaze), (0.3, 0.3), atol=1e-5)
     np.testing.assert_allclose(shut.eye, 0.05, atol=1e-5)
-    assert np.isnan(shut.gaze)
+    assert np.isnan([shut.gaze, shut.gaze_lift]).all()
     nothing = measure_movement(PICTURE, FACE, OneMesh(None))
-    assert np.isnan([nothing.mouth, nothing.eye, nothing.gaze, nothing.brow]).all()
+    assert np.isnan([nothing.mouth, nothing.eye, nothing.gaze, nothing.gaze_lift, nothing.brow]).all()

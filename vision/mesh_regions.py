@@ -119,6 +119,20 @@ def mouth_lift(straight: NDArray[np.float64]) -> float:
     return float(upper + _CORNERS_DOWN * (lower - upper) - straight[list(MOUTH_CORNERS), 1].mean())
 
 
+def gaze_lift(straight: NDArray[np.float64]) -> float:
+    """How high the irises stand above the lines of their eyes' corners, over the eyes' width.
+
+    `straight`: of `straighten`.
+    """
+    return (_rise_above(straight, *LEFT_EYE[:2], LEFT_IRIS) + _rise_above(straight, *RIGHT_EYE[:2], RIGHT_IRIS)) / 2
+
+
+def _rise_above(straight: NDArray[np.float64], outer: int, inner: int, point: int) -> float:
+    """How high a point stands above the middle between two others, over their distance."""
+    middle = (straight[outer, 1] + straight[inner, 1]) / 2
+    return float((middle - straight[point, 1]) / max(np.linalg.norm(straight[outer] - straight[inner]), 1e-9))
+
+
 def _place_between(mesh: NDArray[np.float32], first: int, second: int, point: int) -> float:
     """Where a point lies along the way from one to another: 0 at the first, 1 at the second."""
     way = mesh[second] - mesh[first]
