@@ -18,7 +18,7 @@ from models.losses import (
 )
 from models.roles import Role
 
-_LARGE_PX = 192  # side from which windows of DSSIM around every third pixel each way do: what a face shows is larger there
+_LARGE_PX = 192  # side from which windows of DSSIM stand around every third pixel: what a face shows is larger there
 
 
 class Comparison:

@@ -34,7 +34,15 @@ def faces(n: int, size: int) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     ("arch", "size", "n_channels"),
-    [("compact", 32, 4), ("compact", 96, 4), ("compact", 192, 4), ("compact", 256, 4), ("df", 64, 4), ("liae", 64, 4), ("original", 64, 3)],
+    [
+        ("compact", 32, 4),
+        ("compact", 96, 4),
+        ("compact", 192, 4),
+        ("compact", 256, 4),
+        ("df", 64, 4),
+        ("liae", 64, 4),
+        ("original", 64, 3),
+    ],
 )
 def test_pictures_have_the_shape_and_range_of_faces(arch: str, size: int, n_channels: int) -> None:
     model = build_autoencoder(arch, size, "tiny", seed=1)

@@ -14,7 +14,7 @@ from vision.expression import EXPRESSION, Expressions, Habit
 _POSE = [EXPRESSION.index(name) for name in ("yaw", "pitch")]
 _BINS = 12  # of equal width, over the whole range of a measure
 _ROUNDS = 10  # over all measures
-_FINEST = (2.0, 2.0, 0.01, 0.01, 0.01, 0.01, 0.02, 0.02, 0.01, 0.01)  # narrowest bin of each: below lies what is but noise
+_FINEST = (2.0, 2.0, 0.01, 0.01, 0.01, 0.01, 0.02, 0.02, 0.01, 0.02)  # narrowest bin of each: below lies noise
 
 Draws = NDArray[np.int64]
 Values = NDArray[np.floating]

@@ -5,8 +5,8 @@ convolutions with a residual block, then a dense code that carries no place of i
 map, from the code and what was measured of the expression; decoder: four pixel-shuffle upscales with residual blocks,
 the last one for picture and mask at once.
 
-The finest layers work on a map of 64 pixels or more, the picture's side / 2, 3 or 4 (`find_stride`): so a picture of 192
-pixels costs little more than one of 128, and is drawn more finely than that enlarged.
+The finest layers work on a map of the picture's side / 2, 3 or 4, of 64 pixels or more where the picture is large
+(`find_stride`): so one of 192 pixels costs little more than one of 128, and is drawn more finely than that enlarged.
 """
 
 from itertools import pairwise
@@ -56,4 +56,5 @@ def _build_own(c: list[int], stride: int) -> nn.Module:
     ups: list[nn.Module] = []
     for n_in, n_out in pairwise(c[::-1]):
         ups += [Up(n_in, n_out), Residual(n_out)]
-    return initialize(nn.Sequential(*ups, nn.Conv2d(c[0], 4 * stride**2, 3, padding=1), nn.PixelShuffle(stride), Sigmoid()))
+    last = nn.Conv2d(c[0], 4 * stride**2, 3, padding=1)
+    return initialize(nn.Sequential(*ups, last, nn.PixelShuffle(stride), Sigmoid()))
