@@ -64,7 +64,6 @@ FIGURES = {
     "mouth": "mouth_corr",
     "eyes": "eye_corr",
     "gaze": "gaze_corr",
-    "up/down": "gaze_lift_corr",
     "brows": "brow_corr",
     "flicker": "flicker_ratio",
 }

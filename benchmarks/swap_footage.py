@@ -22,7 +22,7 @@ BLEND = {
     "color_transfer": "skin",
     "erosion_ratio": 0.02,
     "feather_ratio": 0.04,
-    "detail": 0.3,
+    "detail": 0.25,
     "exchange_ratio": 0.75,
     "mask": "learned",
 }

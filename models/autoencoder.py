@@ -68,7 +68,7 @@ class Autoencoder(nn.Module):
         return cast(dict[Role, Tensor], self.decoder(codes))
 
     def restore(self, faces: Tensor, expressions: Expressions, role: Role) -> Tensor:
-        """Faces of the role's own identity, with these expressions (N, 10), restored."""
+        """Faces of the role's own identity, with these expressions (N, 9), restored."""
         return self.decode(self.encoder(faces), self.coder(role).describe(self._limit(expressions, role)), role)
 
     def swap(self, faces: Tensor, expressions: Expressions, role: Role, exchange_ratio: float) -> Tensor:

@@ -36,7 +36,7 @@ class Span:
 
 @dataclass(frozen=True)
 class FaceSample:
-    """Packed faces (N, S, S, 4), uint8, and their expressions (N, 10)."""
+    """Packed faces (N, S, S, 4), uint8, and their expressions (N, 9)."""
 
     faces: NDArray[np.uint8]
     expressions: Expressions

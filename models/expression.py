@@ -17,7 +17,7 @@ _FURTHEST = 5.0  # standardized measure beyond which it counts no more: a person
 
 
 class ExpressionCoder(nn.Module):
-    """Expressions (N, 10) of one identity -> codes (N, n_code): their second-order polynomial, fitted by `fit`.
+    """Expressions (N, 9) of one identity -> codes (N, n_code): their second-order polynomial, fitted by `fit`.
 
     An expression counts by how far it is from the person's usual one, as a share of their range (`learn_habit`): so a
     half-closed eye is told alike of two people. Ridge regression (Hoerl and Kennard 1970) leads back to the mean code
@@ -43,19 +43,19 @@ class ExpressionCoder(nn.Module):
         return bool((self._weights != 0).any())
 
     def learn_habit(self, expressions: Expressions) -> None:
-        """Learn how the identity's expressions lie from those of its faces (N, 10), unknown ones left out."""
+        """Learn how the identity's expressions lie from those of its faces (N, 9), unknown ones left out."""
         habit = Habit.of(expressions)
         self._habit.copy_(torch.from_numpy(np.stack([habit.neutral, habit.low, habit.high])))
 
     def describe(self, expressions: Expressions) -> Tensor:
-        """What a decoder is told of expressions (N, 10): (N, N_FEATURES) of about unit size, 0 where unknown."""
+        """What a decoder is told of expressions (N, 9): (N, N_FEATURES) of about unit size, 0 where unknown."""
         features = np.zeros((len(expressions), N_FEATURES), np.float32)
         known = is_known(expressions)
         features[known] = _expand(expressions[known], self.habit) * _SCALES
         return torch.from_numpy(features).to(self._weights.device)
 
     def fit(self, expressions: Expressions, codes: Tensor) -> None:
-        """Learn from faces' expressions (N, 10), unknown ones left out, and codes (N, n_code); the habit is known."""
+        """Learn from faces' expressions (N, 9), unknown ones left out, and codes (N, n_code); the habit is known."""
         chosen = is_known(expressions)
         features = _expand(expressions[chosen], self.habit)
         penalty = _RIDGE * len(features) * np.diag([0.0] + [1.0] * (features.shape[1] - 1))
@@ -70,7 +70,7 @@ class ExpressionCoder(nn.Module):
 
 
 def _expand(expressions: Expressions, habit: Habit) -> NDArray[np.float64]:
-    """1, the standardized measures, and their products in pairs: (N, 66)."""
+    """1, the standardized measures, and their products in pairs: (N, 55)."""
     spread = np.maximum(habit.high - habit.low, 1e-3) / 4
     standard = ((expressions - habit.neutral) / spread).astype(np.float64).clip(-_FURTHEST, _FURTHEST)
     products = [standard[:, i] * standard[:, j] for i, j in _PAIRS]

@@ -83,7 +83,7 @@ def split_by_time(records: pd.DataFrame, validation_ratio: float, variants: int)
 
 
 def list_expressions(faces: pd.DataFrame, split: str, variants: int) -> Expressions:
-    """The expression of every row of a split's array: (N, 10)."""
+    """The expression of every row of a split's array: (N, 9)."""
     of_split = faces[faces["split"] == split].sort_values("row")
     return np.repeat(of_split[list(EXPRESSION)].to_numpy(np.float32), variants, axis=0)
 

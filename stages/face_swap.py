@@ -37,7 +37,7 @@ Row = dict[str, Any]
 class Place:
     """A frame's face, in frame pixels: `outline` (N, 2), those of what covers it, `crop_side`, the crop's side.
 
-    `expression` is (10,).
+    `expression` is (9,).
     """
 
     frame: int

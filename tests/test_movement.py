@@ -6,17 +6,7 @@ import pytest
 from tests.turned_mesh import turned_mesh
 from vision.alignment import Points
 from vision.crops import Picture
-from vision.mesh_regions import (
-    LEFT_EYE,
-    LEFT_IRIS,
-    RIGHT_EYE,
-    RIGHT_IRIS,
-    brow_height,
-    gaze,
-    gaze_lift,
-    mouth_lift,
-    straighten,
-)
+from vision.mesh_regions import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS, brow_height, gaze, mouth_lift, straighten
 from vision.movement import measure_movement
 from vision.take_faces import TakeFace
 
@@ -74,22 +64,10 @@ def test_brows_and_the_mouth_s_corners_rise_by_centimetres_however_the_head_is_t
     np.testing.assert_allclose(measure(0, 0.3), (4.4 - bridge, 0.1), atol=0.01)
 
 
-@pytest.mark.parametrize(("cm_px", "yaw", "pitch", "roll"), [(12.0, 0, 0, 0), (20.0, 30, -10, 15), (7.0, -35, 12, -80)])
-def test_irises_rise_by_centimetres_however_the_head_is_turned(
-    cm_px: float, yaw: float, pitch: float, roll: float
-) -> None:
-    def measure(up: float, aside: float) -> float:
-        irises = {LEFT_IRIS: (-3.15 + aside, 2.585 + up, 3.5), RIGHT_IRIS: (3.15 + aside, 2.585 + up, 3.5)}
-        return gaze_lift(straighten(turned_mesh(yaw, pitch, roll, cm_px, irises)))
-
-    np.testing.assert_allclose([measure(0, 0), measure(0, 0.5)], 0, atol=0.005)
-    np.testing.assert_allclose([measure(0.4, 0), measure(-0.4, 0.5)], [0.4, -0.4], atol=0.005)
-
-
 def test_shut_eyes_have_no_gaze_and_where_no_face_is_nothing_is_known(rng: np.random.Generator) -> None:
     seen, shut = (measure_movement(PICTURE, FACE, OneMesh(draw_mesh(rng, gap))) for gap in (0.3, 0.05))
     np.testing.assert_allclose((seen.eye, seen.gaze), (0.3, 0.3), atol=1e-5)
     np.testing.assert_allclose(shut.eye, 0.05, atol=1e-5)
-    assert np.isnan([shut.gaze, shut.gaze_lift]).all()
+    assert np.isnan(shut.gaze)
     nothing = measure_movement(PICTURE, FACE, OneMesh(None))
-    assert np.isnan([nothing.mouth, nothing.eye, nothing.gaze, nothing.gaze_lift, nothing.brow]).all()
+    assert np.isnan([nothing.mouth, nothing.eye, nothing.gaze, nothing.brow]).all()

@@ -1,6 +1,6 @@
 """How often each face is drawn in training, so that what the target does is learnt though few faces show it.
 
-Expressions are (N, 10), NaN where unknown (vision/expression.py). Draws of an epoch are whole numbers, (N,),
+Expressions are (N, 9), NaN where unknown (vision/expression.py). Draws of an epoch are whole numbers, (N,),
 at least 1.
 """
 
@@ -14,7 +14,7 @@ from vision.expression import EXPRESSION, Expressions, Habit
 _POSE = [EXPRESSION.index(name) for name in ("yaw", "pitch")]
 _BINS = 12  # of equal width, over the whole range of a measure
 _ROUNDS = 10  # over all measures
-_FINEST = (2.0, 2.0, 0.01, 0.01, 0.01, 0.01, 0.02, 0.02, 0.01, 0.02)  # narrowest bin of each: below lies noise
+_FINEST = (2.0, 2.0, 0.01, 0.01, 0.01, 0.01, 0.02, 0.02, 0.01)  # narrowest bin of each: below lies what is but noise
 
 Draws = NDArray[np.int64]
 Values = NDArray[np.floating]

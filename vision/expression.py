@@ -1,8 +1,8 @@
 """Expression in numbers: what a face does, apart from whose it is, and how one person's measures become another's.
 
 An expression is a row of EXPRESSION's columns: the head's turn in degrees, openings, widths and gaze as ratios, what
-rises in centimetres. How far the eyes look up or down goes along with the lids in a talking person (gaze down and
-closed eyes: correlation -0.92 on real footage), but not in everybody.
+rises in centimetres. How far the eyes look up or down is left out on purpose: in a talking person it goes along with
+the lids (gaze down and closed eyes: correlation -0.92 on real footage), and they tell it.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.mesh_regions import (
-    brow_height,
-    eyes_open,
-    gaze,
-    gaze_lift,
-    mouth_lift,
-    mouth_open,
-    mouth_width,
-    straighten,
-)
+from vision.mesh_regions import brow_height, eyes_open, gaze, mouth_lift, mouth_open, mouth_width, straighten
 
 EXPRESSION = (
     "yaw",
@@ -32,22 +23,21 @@ EXPRESSION = (
     "mouth_lift",
     "brow_height",
     "gaze",
-    "gaze_lift",
 )
 _MOUTH_OPEN, _MOUTH_WIDTH = 4, 5
 _RATIOS = (2, 3)  # columns that scale with the person: a narrow eye and a wide one close alike
-_SHIFTS = (5, 6, 7, 8, 9)  # columns that differ by the person's own constant
-_MIRRORED = ([0, 1, 3, 2, 4, 5, 6, 7, 8, 9], np.array([-1, 1, 1, 1, 1, 1, 1, 1, -1, 1], np.float32))  # whose, sign
+_SHIFTS = (5, 6, 7, 8)  # columns that differ by the person's own constant
+_MIRRORED = ([0, 1, 3, 2, 4, 5, 6, 7, 8], np.array([-1, 1, 1, 1, 1, 1, 1, 1, -1], np.float32))  # whose, with which sign
 _FAR_EYE_DEGREES = (20.0, 35.0)  # yaw up to which the far eye counts in full, and from which on not at all
 _QUANTILES = (0.005, 0.995)  # of a person's measures: their range
 _BEYOND = 0.15  # how far past it an expression may lead, as a share of it
 
-Expressions = NDArray[np.float32]  # (N, 10), NaN where unknown
+Expressions = NDArray[np.float32]  # (N, 9), NaN where unknown
 
 
 @dataclass(frozen=True)
 class Habit:
-    """How a person's expressions lie: (10,) each, the median, the low and the high end."""
+    """How a person's expressions lie: (9,) each, the median, the low and the high end."""
 
     neutral: Expressions
     low: Expressions
@@ -112,7 +102,6 @@ def measure_expression(landmarks: NDArray[np.float32], kind: str, yaw: float) ->
         "mouth_lift": mouth_lift(straight),
         "brow_height": brow_height(straight),
         "gaze": gaze(landmarks),
-        "gaze_lift": gaze_lift(straight),
     }
 
 

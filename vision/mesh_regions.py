@@ -119,16 +119,6 @@ def mouth_lift(straight: NDArray[np.float64]) -> float:
     return float(upper + _CORNERS_DOWN * (lower - upper) - straight[list(MOUTH_CORNERS), 1].mean())
 
 
-def gaze_lift(straight: NDArray[np.float64]) -> float:
-    """How high the irises stand above their eyes' inner corners, cm. `straight`: of `straighten`.
-
-    Above the middle between both corners they tell less, since the outer ones go along with the lids: between the
-    demo's target and its truth a correlation of 0.68, not 0.76.
-    """
-    corners, irises = (LEFT_EYE[1], RIGHT_EYE[1]), (LEFT_IRIS, RIGHT_IRIS)
-    return float(straight[list(corners), 1].mean() - straight[list(irises), 1].mean())
-
-
 def _place_between(mesh: NDArray[np.float32], first: int, second: int, point: int) -> float:
     """Where a point lies along the way from one to another: 0 at the first, 1 at the second."""
     way = mesh[second] - mesh[first]

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from vision.alignment import Points
 from vision.crops import Picture
-from vision.mesh_regions import brow_height, eye_open, gaze, gaze_lift, mouth_open, straighten
+from vision.mesh_regions import brow_height, eye_open, gaze, mouth_open, straighten
 from vision.take_faces import TakeFace
 
 _SHUT_EYE = 0.12  # opening / width of the eye, up to which its iris is hidden
@@ -28,7 +28,6 @@ class Movement:
     mouth: float = math.nan
     eye: float = math.nan
     gaze: float = math.nan
-    gaze_lift: float = math.nan
     brow: float = math.nan
 
 
@@ -41,6 +40,5 @@ def measure_movement(picture: Picture, face: TakeFace, mesh: FitsMesh) -> Moveme
     if points is None:
         return Movement()
     eye = eye_open(points)
-    straight = straighten(points)
-    aside, up = (gaze(points), gaze_lift(straight)) if eye > _SHUT_EYE else (math.nan, math.nan)
-    return Movement(mouth_open(points), eye, aside, up, brow_height(straight))
+    aside = gaze(points) if eye > _SHUT_EYE else math.nan
+    return Movement(mouth_open(points), eye, aside, brow_height(straighten(points)))

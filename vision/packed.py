@@ -36,7 +36,7 @@ def open_packed(path: Path) -> NDArray[np.uint8]:
 
 
 def open_expressions(path: Path, n_faces: int) -> Expressions:
-    """Read the expressions of `n_faces` packed faces: float32 (N, 10). Raises TableError."""
+    """Read the expressions of `n_faces` packed faces: float32 (N, 9). Raises TableError."""
     expressions: Expressions = _load(path, "list of expressions")
     if expressions.dtype != np.float32 or expressions.shape != (n_faces, len(EXPRESSION)):
         raise TableError(f"{path}: does not list the expressions of {n_faces} faces; rerun the stage augment")

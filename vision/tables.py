@@ -65,9 +65,6 @@ POSE = (
     Column("mouth_lift", pa.float32(), "how high its corners stand between the lips, cm of a canonical face; or NaN"),
     Column("brow_height", pa.float32(), "the brows' inner ends above the nose's bridge, likewise; or NaN"),
     Column("gaze", pa.float32(), "how far the irises lie to the picture's right / width of the eye; or NaN"),
-    Column(
-        "gaze_lift", pa.float32(), "how high they stand above the eyes' inner corners, cm of a canonical face; or NaN"
-    ),
 )
 BOX = (
     Column("x1", pa.float32(), "box, frame pixels"),
