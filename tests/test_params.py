@@ -129,7 +129,7 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
         ),
         (
             _set("augment.face_px", 48),
-            "train.size_px: 128 is more than augment.face_px, 48; lower the one or raise the other",
+            "train.size_px: 192 is more than augment.face_px, 48; lower the one or raise the other",
         ),
         (
             lambda values: values["train"].update(arch="original", size_px=80),

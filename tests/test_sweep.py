@@ -173,7 +173,7 @@ def test_a_name_tells_the_values_and_git_takes_it() -> None:
         ([], r"no param to vary; name one with its values, such as train\.size=tiny,small"),
         (["convert.size=1"], r"convert\.size=1: .*'convert\.size'; params\.yaml has the names and ranges"),
         (["convert.crf=16,99"], r"convert\.crf=99: convert\.crf: .* less than or equal to 40 \(found 99\)"),
-        (["train.size_px=96,160"], r"train\.size_px=160: train\.size_px: 160 is more than augment\.face_px, 128"),
+        (["train.size_px=96,208"], r"train\.size_px=208: train\.size_px: 208 is more than augment\.face_px, 192"),
         (["seed=1", "seed=2"], "seed is given twice; give all its values at once: seed=V1,V2"),
         (["seed=range(0,40)", "convert.crf=range(0,40)"], "1600 combinations, at most 1000; leave out some values"),
         (["dvc.yaml:stages=1"], r"only params of params\.yaml can be varied"),
