@@ -156,6 +156,25 @@ def test_a_swap_stands_in_the_target_s_light_of_which_it_keeps_its_difference(
     assert all(abs(lit[1] - plain[1]) > 10 for lit, plain in zip(levels["light"], levels["none"], strict=True))
 
 
+def test_in_the_target_s_color_a_swap_keeps_what_differs_from_place_to_place(take: Path, tmp_path: Path) -> None:
+    """The source's face is lighter to the right, and darker over all."""
+    checkpoint = load_checkpoint(take / "c.safetensors")
+    ramp = np.linspace(-0.8, 0.2, LIGHT_PX, dtype=np.float32)
+    checkpoint.lights["source"] = NO_DIFFERENCE + ramp[None, :, None]
+    save_checkpoint(tmp_path / "c.safetensors", checkpoint)
+    blend = BLEND.model_copy(update={"color_transfer": "skin", "feather_ratio": 0.0})
+    convert_clip(take, "a.mp4", tmp_path / "c.safetensors", tmp_path / "skin", blend)
+    pairs = zip(read_frames(take / "clips/a.mp4"), read_frames(tmp_path / "skin/a.mp4"), strict=True)
+    for before, after in ((b, a) for b, a in pairs if b.index in SEEN):
+        inside = before.planes[0] != after.planes[0]
+        columns = np.nonzero(inside)[1]
+        is_left = np.arange(inside.shape[1]) < np.median(columns)
+        ratio = (after.to_rgb().mean(2) + 4) / (before.to_rgb().mean(2) + 4)
+        left, right = ratio[inside & is_left].mean(), ratio[inside & ~is_left].mean()
+        assert right > 1.05 * left
+        assert ratio[inside].mean() == pytest.approx(1, abs=0.08)
+
+
 def test_the_size_of_batches_does_not_show(take: Path, tmp_path: Path) -> None:
     records = [run(take, tmp_path / str(n), batch_frames=n)["picture_sha256"].tolist() for n in (1, 7)]
     assert records[0] == records[1]
