@@ -2,12 +2,15 @@
 
 import gc
 import itertools
+import logging
 import os
 import struct
+import threading
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import av
 import numpy as np
@@ -321,6 +324,26 @@ def test_damage_that_only_a_checksum_shows_is_found_each_time(tmp_path: Path) ->
         numbers, message = _read_good_frames(clip)
         assert numbers == list(range(12))
         assert "frame 12 " in message
+
+
+def test_what_a_decoders_thread_reports_meanwhile_reaches_no_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = encode_clip(tmp_path / "a.mp4", numbered(range(N)))
+    terminal = MagicMock(spec=logging.Handler, level=logging.NOTSET)
+
+    capture = av.logging.Capture
+
+    def capture_meanwhile() -> Any:
+        report = threading.Thread(target=av.logging.log, args=(av.logging.ERROR, "h264", "Invalid NAL unit size\n"))
+        report.start()
+        report.join()
+        return capture()
+
+    monkeypatch.setattr(av.logging, "Capture", capture_meanwhile)
+    monkeypatch.setattr(logging.root, "handlers", [terminal])
+    assert len(list(read_frames(clip))) == N
+    terminal.handle.assert_not_called()
 
 
 def test_samples_that_the_index_promises_and_the_file_lacks_are_missed(tmp_path: Path) -> None:

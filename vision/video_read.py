@@ -17,6 +17,7 @@ What it takes and how, stated once:
 """
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -64,8 +65,11 @@ _HDR = {16: "PQ", 18: "HLG"}
 
 # libav's log is heard where a capture below listens, each time that something occurs. Elsewhere it must not be: a
 # decoder's thread that reports would wait for the interpreter, which waits for that thread when it ends the decoder.
+# A capture hears its own thread only: what a decoder's thread says meanwhile goes to logging, and no further.
 av.logging.set_level(None)
 av.logging.set_skip_repeated(False)
+logging.getLogger("libav").addHandler(logging.NullHandler())
+logging.getLogger("libav").propagate = False
 
 
 @contextlib.contextmanager
