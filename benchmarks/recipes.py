@@ -2,10 +2,11 @@
 
     python -m benchmarks.recipes FOLDER [--steps 1200] [--only NAME ...]
 
-needs a checkout in which the demo was built up to `compare` and `augment`. Every recipe is the first of the params'
-phases with its changes and of so many steps, trained in a folder of its own in FOLDER, which is kept: what was trained
-there is not trained again. The take is converted and evaluated with it as the stages do. Printed are held-out DSSIM of
-the source, and of the swap against the truth PSNR, SSIM, sharpness, the mouth's and eyes' correlation and flicker.
+needs a checkout in which the demo was built up to `compare` and `augment`. Every recipe is the params' phases in
+proportion with its changes, of so many steps in all, trained in a folder of its own in FOLDER, which is kept: what was
+trained there is not trained again. The take is converted and evaluated with it as the stages do. Printed are held-out
+DSSIM of the source, and of the swap against the truth PSNR, SSIM, sharpness, the correlations of mouth, eyes, gaze and
+brows, and flicker.
 
 Single runs of 300 steps, all at 96 px with AdamW, `l1` 3 and the source's first take alone, 2 cores of an AMD EPYC
 without AVX-512, float32, 2026-11-29 (a mouth's correlation differs by about 0.03 between trainings whose crops differ
@@ -26,6 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.training import scale_phases
 from stages.augment import augment
 from stages.convert import convert
 from stages.evaluate import TakeFiles, evaluate
@@ -34,7 +36,6 @@ from stages.release import Release
 from stages.train import train
 
 TAKE = "demo"
-NEVER = 1_000_000
 
 # Changes of `train`, of its losses, and of `augment`, by name.
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
@@ -70,12 +71,11 @@ FIGURES = {
 
 
 def change_params(params: Params, changes: dict[str, dict[str, Any]], n_steps: int) -> Train:
-    """The params of `train` with a recipe's changes, its first phase alone."""
+    """The params of `train` with a recipe's changes, their phases in proportion, `n_steps` in all."""
     values = params.train.model_dump() | changes.get("train", {})
-    phase = values["phases"][0] | {"steps": n_steps, "epochs": None}
-    phase["losses"] = phase["losses"] | changes.get("losses", {})
-    rare = dict.fromkeys(("validate_every", "checkpoint_every", "preview_every"), NEVER)
-    return Train.model_validate(values | {"phases": [phase]} | rare)
+    for phase in values["phases"]:
+        phase["losses"] |= changes.get("losses", {})
+    return scale_phases(Train.model_validate(values), n_steps)
 
 
 def make_sets(params: Params, changes: dict[str, Any], folder: Path) -> dict[str, Path]:
