@@ -37,15 +37,17 @@ from stages.train import train
 
 TAKE = "demo"
 
-# Changes of `train`, of its losses, and of `augment`, by name.
+# Changes of `train`, of its losses, of `augment`, and of what stands above all of them, by name.
 RECIPES: dict[str, dict[str, dict[str, Any]]] = {
     "default": {},
+    "another seed": {"top": {"seed": 2}},
     "no mask head": {"losses": {"mask": 0.0}},
     "dssim alone": {"losses": {"l1": 0.0}},
     "l1 alone": {"losses": {"dssim": 0.0}},
     "three scales": {"losses": {"dssim": 0.0, "ms_dssim": 1.0}},
     "gradient": {"losses": {"gradient": 3.0}},
     "adversarial": {"losses": {"adversarial": 0.05}},
+    "no noise": {"train": {"code_noise": 0.0}},
     "no emphasis": {"train": {"emphasis": 1.0}},
     "no balance": {"train": {"balance": 1}},
     "flip": {"train": {"flip": True}},
@@ -95,6 +97,7 @@ def run_recipe(params: Params, changes: dict[str, dict[str, Any]], folder: Path,
     known = folder / "figures.json"
     if known.exists():
         return dict(json.loads(known.read_text()))
+    params = params.model_copy(update=changes.get("top", {}))
     sets = make_sets(params, changes.get("augment", {}), folder)
     began = time.perf_counter()
     train(

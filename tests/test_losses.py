@@ -175,6 +175,16 @@ def test_a_term_of_weight_0_is_not_worked_out_and_the_others_add_up() -> None:
     assert min(alone.values()) > 0
 
 
+@pytest.mark.parametrize(("size_px", "every"), [(176, 2), (192, 3)])
+def test_windows_stand_wider_where_the_picture_is_large(size_px: int, every: int) -> None:
+    true, restored = torch.rand(2, 1, 3, size_px, size_px, generator=generator())
+    whole = torch.full((1, 1, size_px, size_px), FACE / 255)
+    found = Comparison(restored, torch.cat([true, whole], 1), "source", emphasis=1.0).weigh({"dssim": 1.0}, None)
+    by_every = {n: float(dssim(restored, true, torch.ones_like(whole), n)) for n in (1, 2, 3)}
+    assert min(by_every, key=lambda n: abs(by_every[n] - float(found))) == every
+    assert float(found) == pytest.approx(by_every[every], rel=1e-6)
+
+
 def test_a_critic_learns_what_is_restored_and_changes_in_learning_alone() -> None:
     critic = Critic(seed=1)
     true = torch.rand(8, 3, 32, 32, generator=generator())
