@@ -29,7 +29,7 @@ class Comparison:
 
     def __init__(self, restored: Tensor, face: Tensor, role: Role, emphasis: float) -> None:
         restored = restored.contiguous()  # as the faces are: sums over pixels take two thirds of the time
-        self._picture, self._found_mask = restored[:, :3], restored[:, 3:]
+        self._picture, self._found_mask = restored.tensor_split([3], 1)  # one gradient for both, made without zeros
         self._role = role
         self._every = 3 if restored.shape[-1] >= _LARGE_PX else 2
         self._mask = face_mask(face[:, 3:])

@@ -6,6 +6,7 @@ or shrunk would, in a swap, follow the other person's proportions and lose its o
 Every draw comes from a generator that is keyed by (seed, step), so that resuming changes nothing.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -63,9 +64,8 @@ def draw_views(
     own = _draw_affine(n, tuple(warp * part for part in _OF_INPUT), generator)
     moved = torch.cat([affine[:, :, :2] @ own[:, :, :2], affine[:, :, :2] @ own[:, :, 2:] + affine[:, :, 2:]], 2)
     knots = torch.randn((n, 2, _GRID, _GRID), generator=generator) * (2 * _WARP * warp * view_ratio)
-    own_knots = share.take(knots).to(device)
-    field = functional.interpolate(own_knots, (size_px, size_px), mode="bicubic", align_corners=True)
-    warped = _sample(stored[:, :3], _make_grid(share.take(moved), size_px, device) + field.permute(0, 2, 3, 1))
+    grid = _make_grid(share.take(moved), size_px, device) + _make_field(share.take(knots), size_px, device)
+    warped = _sample(stored[:, :3], grid)
     return Views(warped, face, mirrored)
 
 
@@ -86,9 +86,29 @@ def _draw_affine(n: int, ranges: tuple[float, ...], generator: Generator) -> Ten
 
 
 def _make_grid(affine: Tensor, size_px: int, device: torch.device) -> Tensor:
-    """Where a view of `size_px` reads, for matrices (N, 2, 3): (N, size_px, size_px, 2)."""
-    return functional.affine_grid(affine.to(device), [len(affine), 1, size_px, size_px], align_corners=False)
+    """Where a view of `size_px` reads, across and down, for matrices (N, 2, 3): (N, 2, size_px, size_px).
+
+    torch's affine_grid (align_corners=False), as a sum of what a row and what a column adds: in a fifth of its time.
+    """
+    centers = (2 * torch.arange(size_px) + 1) / size_px - 1
+    by_column, by_row, shift = affine[:, :, None].unbind(-1)
+    columns, rows = (by_column * centers).to(device), (by_row * centers + shift).to(device)
+    return columns[:, :, None] + rows[..., None]
+
+
+def _make_field(knots: Tensor, size_px: int, device: torch.device) -> Tensor:
+    """The bicubic field of knots (N, 2, 5, 5), the outer ones at the border: (N, 2, size_px, size_px)."""
+    spread = _spread_matrix(size_px)
+    return (spread @ knots @ spread.T).to(device)
+
+
+@cache
+def _spread_matrix(size_px: int) -> Tensor:
+    """(size_px, 5): what each knot of a line has in each pixel's bicubic value."""
+    lines = torch.eye(_GRID)[None, :, None]
+    return functional.interpolate(lines, (1, size_px), mode="bicubic", align_corners=True)[0, :, 0].T.contiguous()
 
 
 def _sample(pictures: Tensor, grid: Tensor) -> Tensor:
-    return functional.grid_sample(pictures, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    places = grid.permute(0, 2, 3, 1)
+    return functional.grid_sample(pictures, places, mode="bilinear", padding_mode="border", align_corners=False)

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch.nn import functional
 
 from models.share import Share
-from models.warp import cut_views, draw_views, keyed_generator
+from models.warp import _make_field, _make_grid, cut_views, draw_views, keyed_generator
 
 RATIO = 0.8
 
@@ -82,3 +83,25 @@ def test_it_is_told_which_faces_are_mirrored() -> None:
     runs_left = face[:, 0, 32, 0] > face[:, 0, 32, -1]
     assert torch.equal(is_mirrored, runs_left)
     assert 0 < is_mirrored.sum() < 16
+
+
+def test_a_move_turns_scales_and_shifts_the_whole_picture_alike() -> None:
+    """Without warp the channels x and y of a moved face are affine in the pixels, by a similarity."""
+    _, faces, _ = draw_views(stored(8), RATIO, 64, 0.0, False, keyed_generator(7))
+    line = (torch.arange(64) + 0.5) / 64 * 2 - 1
+    pixels = torch.stack([torch.ones(64, 64), line.expand(64, 64), line[:, None].expand(64, 64)], -1).reshape(-1, 3)
+    for face in faces:
+        places = face[:2].flatten(1).T * 2 - 1
+        _, across, down = torch.linalg.lstsq(pixels, places).solution
+        torch.testing.assert_close(places, pixels @ torch.linalg.lstsq(pixels, places).solution, atol=2e-3, rtol=0)
+        torch.testing.assert_close(across, torch.stack([down[1], -down[0]]), atol=1e-3, rtol=0)
+        assert 0.98 < across.norm() / RATIO < 1.02
+        assert 0.001 < across[1].abs() / RATIO < 0.031
+
+
+def test_grids_and_fields_are_those_of_torchs_slower_functions() -> None:
+    affine, knots = torch.randn(3, 2, 3, generator=keyed_generator(1)), torch.randn(3, 2, 5, 5)
+    grid, field = _make_grid(affine, 48, affine.device), _make_field(knots, 48, knots.device)
+    wanted = functional.affine_grid(affine, [3, 1, 48, 48], align_corners=False)
+    torch.testing.assert_close(grid, wanted.permute(0, 3, 1, 2), atol=1e-5, rtol=0)
+    torch.testing.assert_close(field, functional.interpolate(knots, (48, 48), mode="bicubic", align_corners=True))
