@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 demo: $(READY)
 	@$(PY) -m trust.keys init --if-missing
-	@echo "== Building the demo: 13 minutes the first time on 2 cores with AVX-512, longer without, most of it training =="
+	@echo "== Building the demo: 12 minutes the first time on 2 cores with AVX-512, longer without, most of it training =="
 	@$(PY) -m flows.build
 	@echo "== Done =="
 	@echo "video:  data/convert/demo.mp4"
