@@ -98,8 +98,8 @@ def _make_grid(affine: Tensor, size_px: int, device: torch.device) -> Tensor:
 
 def _make_field(knots: Tensor, size_px: int, device: torch.device) -> Tensor:
     """The bicubic field of knots (N, 2, 5, 5), the outer ones at the border: (N, 2, size_px, size_px)."""
-    spread = _spread_matrix(size_px)
-    return (spread @ knots @ spread.T).to(device)
+    spread = _spread_matrix(size_px).to(device)
+    return spread @ knots.to(device) @ spread.T
 
 
 @cache
