@@ -8,14 +8,24 @@ trained there is not trained again. The take is converted and evaluated with it 
 DSSIM of the source, and of the swap against the truth PSNR, SSIM, sharpness, the correlations of mouth, eyes, gaze and
 brows, and flicker.
 
-Single runs of 300 steps, all at 96 px with AdamW, `l1` 3 and the source's first take alone, 2 cores of an AMD EPYC
-without AVX-512, float32, 2026-11-29 (a mouth's correlation differs by about 0.03 between trainings whose crops differ
-in last digits alone: only large differences count):
+Single runs of 400 steps, 192 px, 2 cores of an AMD EPYC with AVX-512, float32, 2026-11-30. Mouth, gaze and brows differ
+between seeds as much as between most recipes: only large differences count. Of variants so few steps can tell nothing.
 
-    recipe          held-out     psnr     ssim    sharp    mouth     eyes  flicker       s
-    default           0.1020   21.307    0.629    0.423    0.809    0.814    0.893      88
-    adversarial       0.1018   21.253    0.629    0.431    0.723    0.817    0.895     109
-    1 variant         0.0987   21.383    0.632    0.402    0.715    0.835    0.916      72
+    recipe           held-out     psnr     ssim    sharp    mouth     eyes     gaze    brows  flicker       s
+    default            0.1056   23.031    0.673    0.252    0.762    0.933    0.689    0.586    0.743      95
+    another seed       0.1045   23.093    0.682    0.258    0.646    0.871   -0.085    0.617    0.783      98
+    dssim alone        0.1034   20.575    0.671    0.400    0.638    0.924    0.387    0.493    0.805     101
+    l1 alone           0.1197   23.512    0.669    0.186    0.723    0.742    0.422    0.321    0.766      89
+    adversarial        0.1062   22.948    0.670    0.255    0.636    0.934    0.659    0.578    0.736     182
+    no noise           0.1054   23.040    0.673    0.239    0.811    0.931    0.690    0.591    0.738      95
+    no emphasis        0.1128   22.333    0.659    0.196    0.806    0.896    0.741    0.616    0.643      94
+    no balance         0.1022   23.111    0.676    0.216    0.715    0.932    0.616    0.509    0.737      90
+    adamw              0.1170   22.688    0.654    0.184    0.727    0.778    0.398    0.411    0.716      90
+    tiny               0.1247   21.664    0.633    0.185    0.342    0.675    0.489    0.569    0.675      59
+    1 variant          0.1028   23.146    0.683    0.236    0.717    0.930    0.702    0.400    0.735      94
+    4 variants         0.1071   23.028    0.675    0.249    0.595    0.940    0.680    0.544    0.747      93
+    gradient           0.1160   21.889    0.638    0.207    0.513    0.903    0.696    0.685    0.654      98
+    three scales       0.0991   23.661    0.685    0.299    0.843    0.925    0.613    0.680    0.818     128
 """
 
 import argparse
