@@ -2,7 +2,6 @@
 
 import gc
 import itertools
-import logging
 import os
 import struct
 import threading
@@ -10,7 +9,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock
 
 import av
 import numpy as np
@@ -327,11 +325,9 @@ def test_damage_that_only_a_checksum_shows_is_found_each_time(tmp_path: Path) ->
 
 
 def test_what_a_decoders_thread_reports_meanwhile_reaches_no_terminal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     clip = encode_clip(tmp_path / "a.mp4", numbered(range(N)))
-    terminal = MagicMock(spec=logging.Handler, level=logging.NOTSET)
-
     capture = av.logging.Capture
 
     def capture_meanwhile() -> Any:
@@ -341,9 +337,8 @@ def test_what_a_decoders_thread_reports_meanwhile_reaches_no_terminal(
         return capture()
 
     monkeypatch.setattr(av.logging, "Capture", capture_meanwhile)
-    monkeypatch.setattr(logging.root, "handlers", [terminal])
     assert len(list(read_frames(clip))) == N
-    terminal.handle.assert_not_called()
+    assert not caplog.records
 
 
 def test_samples_that_the_index_promises_and_the_file_lacks_are_missed(tmp_path: Path) -> None:

@@ -92,15 +92,16 @@ def test_a_move_turns_scales_and_shifts_the_whole_picture_alike() -> None:
     pixels = torch.stack([torch.ones(64, 64), line.expand(64, 64), line[:, None].expand(64, 64)], -1).reshape(-1, 3)
     for face in faces:
         places = face[:2].flatten(1).T * 2 - 1
-        _, across, down = torch.linalg.lstsq(pixels, places).solution
-        torch.testing.assert_close(places, pixels @ torch.linalg.lstsq(pixels, places).solution, atol=2e-3, rtol=0)
+        move = torch.linalg.lstsq(pixels, places).solution
+        torch.testing.assert_close(places, pixels @ move, atol=2e-3, rtol=0)
+        _, across, down = move
         torch.testing.assert_close(across, torch.stack([down[1], -down[0]]), atol=1e-3, rtol=0)
         assert 0.98 < across.norm() / RATIO < 1.02
         assert 0.001 < across[1].abs() / RATIO < 0.031
 
 
 def test_grids_and_fields_are_those_of_torchs_slower_functions() -> None:
-    affine, knots = torch.randn(3, 2, 3, generator=keyed_generator(1)), torch.randn(3, 2, 5, 5)
+    affine, knots = (torch.randn(3, 2, *shape, generator=keyed_generator(1)) for shape in ((3,), (5, 5)))
     grid, field = _make_grid(affine, 48, affine.device), _make_field(knots, 48, knots.device)
     wanted = functional.affine_grid(affine, [3, 1, 48, 48], align_corners=False)
     torch.testing.assert_close(grid, wanted.permute(0, 3, 1, 2), atol=1e-5, rtol=0)

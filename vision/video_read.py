@@ -65,11 +65,10 @@ _HDR = {16: "PQ", 18: "HLG"}
 
 # libav's log is heard where a capture below listens, each time that something occurs. Elsewhere it must not be: a
 # decoder's thread that reports would wait for the interpreter, which waits for that thread when it ends the decoder.
-# A capture hears its own thread only: what a decoder's thread says meanwhile goes to logging, and no further.
+# A capture hears its own thread only: what a decoder's thread says meanwhile goes to logging, which drops it.
 av.logging.set_level(None)
 av.logging.set_skip_repeated(False)
-logging.getLogger("libav").addHandler(logging.NullHandler())
-logging.getLogger("libav").propagate = False
+logging.getLogger("libav").setLevel(logging.CRITICAL + 1)
 
 
 @contextlib.contextmanager
