@@ -1,6 +1,7 @@
 """How far a reconstruction is from its face: inside the face mask, and a little around it."""
 
 from functools import cache
+from math import ceil
 
 import torch
 from torch import Tensor
@@ -62,15 +63,16 @@ def l1(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
     return masked_mean((pictures - faces).abs(), masks)
 
 
-def multi_scale_dssim(pictures: Tensor, faces: Tensor, masks: Tensor) -> Tensor:
+def multi_scale_dssim(pictures: Tensor, faces: Tensor, masks: Tensor, every: int = 1) -> Tensor:
     """Mean of `dssim` at the whole, half and quarter size: (N,). Shapes as there; H and W multiples of 4.
 
-    The plain mean of the scales, not their product (Wang et al. 2003), which needs five of them and 176 pixels.
+    The plain mean of the scales, not their product (Wang et al. 2003), which needs five of them and 176 pixels. Windows
+    stand around every `every`-th pixel of the whole size, and as densely in the face at the smaller ones, to every pixel.
     """
-    scales = [dssim(pictures, faces, masks)]
-    for _ in range(2):
+    scales = [dssim(pictures, faces, masks, every)]
+    for smaller in (2, 4):
         pictures, faces, masks = (functional.avg_pool2d(x, 2) for x in (pictures, faces, masks))
-        scales.append(dssim(pictures, faces, masks))
+        scales.append(dssim(pictures, faces, masks, ceil(every / smaller)))
     return torch.stack(scales).mean(0)
 
 

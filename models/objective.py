@@ -44,7 +44,7 @@ class Comparison:
         """The sum of the terms times their weights, mean over the batch. A term of weight 0 is not worked out."""
         terms: dict[str, Callable[[], Tensor]] = {
             "dssim": lambda: dssim(self._picture, self._colors, self._weights, self._every),
-            "ms_dssim": lambda: multi_scale_dssim(self._picture, self._colors, self._weights),
+            "ms_dssim": lambda: multi_scale_dssim(self._picture, self._colors, self._weights, self._every),
             "l1": lambda: l1(self._picture, self._colors, self._weights + self._around),
             "gradient": lambda: gradient(self._picture, self._colors, self._weights),
             "mask": lambda: mask_error(self._found_mask, self._mask),

@@ -1,5 +1,7 @@
 """Losses: zero for equal pictures, blind outside the mask, growing with the difference."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch.nn import functional
@@ -144,6 +146,15 @@ def test_scales_below_the_first_tell_pictures_apart_that_fine_detail_alone_does_
     assert coarse < 0.8 * fine
 
 
+def test_scales_seen_through_fewer_windows_score_nearly_as_through_all() -> None:
+    noise = 0.1 * torch.randn((3, 3, 32, 32), generator=generator())
+    every_window = multi_scale_dssim(pictures() + noise, pictures(), half_mask())
+    for every in (2, 3):
+        some = multi_scale_dssim(pictures() + noise, pictures(), half_mask(), every)
+        torch.testing.assert_close(some, every_window, rtol=0.05, atol=0)
+        assert not torch.equal(some, every_window)
+
+
 def test_slopes_count_inside_the_mask_and_a_change_of_light_does_not() -> None:
     face, mask = make_face(), torch.zeros(1, 1, 32, 32)
     mask[..., :16] = 1
@@ -175,12 +186,15 @@ def test_a_term_of_weight_0_is_not_worked_out_and_the_others_add_up() -> None:
     assert min(alone.values()) > 0
 
 
+@pytest.mark.parametrize(("name", "loss"), [("dssim", dssim), ("ms_dssim", multi_scale_dssim)])
 @pytest.mark.parametrize(("size_px", "every"), [(176, 2), (192, 3)])
-def test_windows_stand_wider_where_the_picture_is_large(size_px: int, every: int) -> None:
+def test_windows_stand_wider_where_the_picture_is_large(
+    size_px: int, every: int, name: str, loss: Callable[..., torch.Tensor]
+) -> None:
     true, restored = torch.rand(2, 1, 3, size_px, size_px, generator=generator())
     whole = torch.full((1, 1, size_px, size_px), FACE / 255)
-    found = Comparison(restored, torch.cat([true, whole], 1), "source", emphasis=1.0).weigh({"dssim": 1.0}, None)
-    by_every = {n: float(dssim(restored, true, torch.ones_like(whole), n)) for n in (1, 2, 3)}
+    found = Comparison(restored, torch.cat([true, whole], 1), "source", emphasis=1.0).weigh({name: 1.0}, None)
+    by_every = {n: float(loss(restored, true, torch.ones_like(whole), n)) for n in (1, 2, 3)}
     assert min(by_every, key=lambda n: abs(by_every[n] - float(found))) == every
     assert float(found) == pytest.approx(by_every[every], rel=1e-6)
 
