@@ -47,13 +47,25 @@ class Autoencoder(nn.Module):
         return cast(ExpressionCoder, self.coders[role])
 
     def forward(
-        self, faces: Mapping[Role, Tensor], features: Mapping[Role, Tensor], noise: Mapping[Role, Tensor] | None = None
+        self,
+        faces: Mapping[Role, Tensor],
+        features: Mapping[Role, Tensor],
+        noise: Mapping[Role, Tensor] | None = None,
+        partners: tuple[Tensor, Tensor] | None = None,
     ) -> dict[Role, Tensor]:
         """Both identities' reconstructions; the encoder sees them in one call. `features`: of `ExpressionCoder`.
 
-        `noise` (N, n_code) is added to the codes, in deviations of each of their numbers over the batch.
+        `noise` (N, n_code) is added to the codes, in deviations of each of their numbers over the batch. `partners`:
+        faces of the target, one for each of the source, and how far each of the source's codes is moved toward its
+        partner's, (N, 1) in [0, 1]. The encoder learns nothing from them.
         """
         codes = apply_together(self.encoder, faces)
+        if (
+            partners is not None
+        ):  # after the encoder's first call: autocast keeps its weights as the first call made them
+            with torch.no_grad():
+                toward = self.encoder(partners[0])
+            codes["source"] = torch.lerp(codes["source"], toward, partners[1].to(toward.dtype))
         if noise is not None:
             codes = {role: code + noise[role] * measure_deviation(code) for role, code in codes.items()}
         return self._decode(codes, features)

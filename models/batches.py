@@ -13,16 +13,21 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from models.roles import ROLES, Role
-from models.share import find_share
+from models.share import Share, find_share
 from models.tensors import to_tensor
 from models.warp import cut_views
 from vision.balance import count_source_draws, count_target_draws
 from vision.evenly import pick_evenly
 from vision.expression import Expressions
 from vision.packed import open_expressions, open_packed, view_ratio
+from vision.partners import Partners, find_partners
 
-Batch = dict[str, Tensor | int]  # keys: step, the roles, and the roles with EXPRESSIONS
+Batch = dict[
+    str, Tensor | int
+]  # keys: step, the roles, the roles with EXPRESSIONS, and the other two where there are partners
 EXPRESSIONS = " expressions"
+PARTNERS = "partners"  # of the source's faces: faces of the target, (batch, 4, S, S)
+ARE_LIKE = "are like"  # whether these do the same, (batch, 1)
 _TOGETHER = 64  # faces that go through the nets together where nothing is learnt
 
 
@@ -67,19 +72,34 @@ class FaceBatches(IterableDataset[Batch]):
         batch: int,
         seed: int,
         span: Span,
+        partners: Partners | None = None,
     ) -> None:
         self._samples, self._draws, self._batch, self._seed, self._span = samples, draws, batch, seed, span
+        self._partners = partners
 
     def __iter__(self) -> Iterator[Batch]:
         share = find_share()
         for step in range(self._span.first, self._span.end):
             batch: Batch = {"step": step}
             for role in ROLES:
-                draws = self._draws[role]
-                chosen = draws[draw_rows(len(draws), self._batch, (self._seed, ROLES.index(role)), step)]
-                drawn = self._samples[role].take(share.take(chosen))
+                drawn = self._samples[role].take(share.take(self._draw(role, step)))
                 batch[role], batch[role + EXPRESSIONS] = to_tensor(drawn.faces), torch.from_numpy(drawn.expressions)
+            if self._partners is not None:
+                batch |= self._draw_partners(self._partners, step, share)
             yield batch
+
+    def _draw(self, role: Role, step: int) -> NDArray[np.int64]:
+        """A step's rows of a role's faces, for all processes."""
+        draws = self._draws[role]
+        return draws[draw_rows(len(draws), self._batch, (self._seed, ROLES.index(role)), step)]
+
+    def _draw_partners(self, partners: Partners, step: int, share: Share) -> dict[str, Tensor]:
+        """Of each face of the source that a step draws one of its partners."""
+        chosen = self._draw("source", step)
+        which = np.random.default_rng([self._seed, len(ROLES), step]).integers(partners.rows.shape[1], size=len(chosen))
+        faces = self._samples["target"].take(share.take(partners.rows[chosen, which])).faces
+        are_like = torch.from_numpy(share.take(partners.are_like[chosen]))[:, None]
+        return {PARTNERS: to_tensor(faces), ARE_LIKE: are_like}
 
     def __len__(self) -> int:
         return self._span.end - self._span.first
@@ -88,11 +108,15 @@ class FaceBatches(IterableDataset[Batch]):
 class FacePairs(LightningDataModule):
     """Both identities' augmented sets: what training and validation read."""
 
-    def __init__(self, folders: dict[Role, Path], batch: int, seed: int, balance: int) -> None:
+    def __init__(
+        self, folders: dict[Role, Path], batch: int, seed: int, balance: int, has_partners: bool = False
+    ) -> None:
         super().__init__()
         self.train = {role: _open_sample(folder, "train") for role, folder in folders.items()}
         self.validation = {role: _open_sample(folder, "validation") for role, folder in folders.items()}
-        self._draws = _list_draws(self.train["source"].expressions, self.train["target"].expressions, balance)
+        source, target = (self.train[role].expressions for role in ROLES)
+        self._draws = _list_draws(source, target, balance)
+        self._partners = find_partners(source, target) if has_partners else None
         self._batch, self._seed = batch, seed
         self.span = Span(0, 0)
 
@@ -102,7 +126,8 @@ class FacePairs(LightningDataModule):
         return -(-max(len(sample.faces) for sample in self.train.values()) // self._batch)
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        return DataLoader(FaceBatches(self.train, self._draws, self._batch, self._seed, self.span), batch_size=None)
+        batches = FaceBatches(self.train, self._draws, self._batch, self._seed, self.span, self._partners)
+        return DataLoader(batches, batch_size=None)
 
     def pick_drawn(self, n: int) -> dict[Role, FaceSample]:
         """Up to n faces of each role, evenly over its list of draws: rare expressions count as they do in training."""

@@ -67,7 +67,7 @@ def multi_scale_dssim(pictures: Tensor, faces: Tensor, masks: Tensor, every: int
     """Mean of `dssim` at the whole, half and quarter size: (N,). Shapes as there; H and W multiples of 4.
 
     The plain mean of the scales, not their product (Wang et al. 2003), which needs five of them and 176 pixels. Windows
-    stand around every `every`-th pixel of the whole size, and as densely in the face at the smaller ones, to every pixel.
+    stand around every `every`-th pixel of the whole size, and as densely in the face at the smaller ones.
     """
     scales = [dssim(pictures, faces, masks, every)]
     for smaller in (2, 4):

@@ -9,12 +9,13 @@ _LAST = 0.02  # share of the rate at which a cosine ends
 
 @dataclass(frozen=True)
 class Schedule:
-    """A rise over `warmup` steps to `rate`, then constant, or falling as a cosine (Loshchilov and Hutter 2017) to 2 %.
+    """A rise over `warmup` steps to `rate`, then constant, or falling: as a cosine (Loshchilov and Hutter 2017) to 2 %,
+    or in a line to 0 (Bergsma et al. 2025).
 
     `first_step`, `n_steps`: where the phase began, and its length.
     """
 
-    kind: Literal["constant", "cosine"]
+    kind: Literal["constant", "linear", "cosine"]
     rate: float
     warmup: int
     first_step: int
@@ -27,4 +28,6 @@ class Schedule:
         if self.kind == "constant" or done + 1 < self.warmup:
             return risen
         share = min(1.0, (done + 1 - self.warmup) / max(1, self.n_steps - self.warmup))
+        if self.kind == "linear":
+            return self.rate * (1 - share)
         return self.rate * (_LAST + (1 - _LAST) * (1 + math.cos(math.pi * share)) / 2)

@@ -32,6 +32,7 @@ RECIPE = Recipe(
     schedule=Schedule("constant", rate=1e-4, warmup=0, first_step=0, n_steps=1),
     warp=1.0,
     noise=0.3,
+    mix=0.0,
     losses={"dssim": 1.0, "ms_dssim": 0.0, "l1": 1.0, "gradient": 0.0, "mask": 0.0, "adversarial": 0.0},
     emphasis=1.0,
     ema_decay=0.99,

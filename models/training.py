@@ -14,14 +14,14 @@ from torch.optim import Optimizer
 
 from errors import TrainingError
 from models.autoencoder import Autoencoder
-from models.batches import EXPRESSIONS, Batch, FaceSample, cut_batches
+from models.batches import ARE_LIKE, EXPRESSIONS, PARTNERS, Batch, FaceSample, cut_batches
 from models.critic import Critic
 from models.losses import dssim, face_mask
 from models.objective import Comparison
 from models.roles import ROLES, Role
 from models.schedule import Schedule
 from models.share import find_share
-from models.warp import Views, draw_views, keyed_generator
+from models.warp import Views, cut_views, draw_views, keyed_generator
 from vision.expression import Expressions, mirror_expressions
 from vision.packed import view_ratio
 
@@ -35,6 +35,7 @@ class Recipe:
     schedule: Schedule
     warp: float
     noise: float
+    mix: float
     losses: Mapping[str, float]
     emphasis: float
     ema_decay: float
@@ -74,7 +75,8 @@ class Training(LightningModule):
         views = {role: self._draw(cast(Tensor, batch[role]), role) for role in ROLES}
         features = {role: self._describe(cast(Tensor, batch[role + EXPRESSIONS]), views[role], role) for role in ROLES}
         noise = {role: self._draw_noise(len(views[role].face), role) for role in ROLES} if self.recipe.noise else None
-        restored = self.model({role: views[role].warped for role in ROLES}, features, noise)
+        partners = self._draw_partners(batch, views["source"]) if self.recipe.mix else None
+        restored = self.model({role: views[role].warped for role in ROLES}, features, noise, partners)
         return torch.stack([self._compare(restored[role], views[role].face, role) for role in ROLES]).mean()
 
     def on_train_start(self) -> None:
@@ -150,6 +152,18 @@ class Training(LightningModule):
         shape = n_faces * share.n, self.model.n_code
         noise: Tensor = self.recipe.noise * torch.randn(shape, generator=generator)
         return share.take(noise).to(self.device)
+
+    def _draw_partners(self, batch: Batch, views: Views) -> tuple[Tensor, Tensor]:
+        """Plain views of the partners of the source's faces, and how far codes are moved toward theirs: (N, 1).
+
+        Not at all where the two do not do the same, or the source's face is mirrored.
+        """
+        share = find_share()
+        faces, are_like = cast(Tensor, batch[PARTNERS]), cast(Tensor, batch[ARE_LIKE])
+        generator = keyed_generator(self.recipe.seed, self.step, 3 * len(ROLES))
+        drawn = share.take(torch.rand((len(faces) * share.n, 1), generator=generator))
+        shares = self.recipe.mix * drawn * ~views.is_mirrored[:, None]
+        return cut_views(faces, view_ratio(), self.size_px)[:, :3], shares.to(faces.device) * are_like
 
     @torch.no_grad()
     def _average(self) -> None:

@@ -175,7 +175,7 @@ class Phase(_Section):
     until_loss: float | None = Field(gt=0, le=100)
     patience: int | None = Field(ge=1, le=1000)
     rate: float = Field(gt=0, le=1)
-    schedule: Literal["constant", "cosine"]
+    schedule: Literal["constant", "linear", "cosine"]
     warmup: int = Field(ge=0, le=1_000_000)
     warp: float = Field(ge=0, le=1.5)
     losses: Losses
@@ -207,6 +207,7 @@ class Train(_Section):
     ema_decay: float = Field(ge=0, le=0.99999)
     weight_decay: Ratio
     code_noise: float = Field(ge=0, le=2)
+    code_mix: Ratio
     flip: bool
     balance: int = Field(ge=1, le=20)
     emphasis: float = Field(ge=1, le=20)

@@ -87,7 +87,7 @@ def train(
     """
     _set_up_torch(params)
     folders: dict[Role, Path] = {"source": source, "target": target}
-    faces = FacePairs(folders, params.batch, seed, params.balance)
+    faces = FacePairs(folders, params.batch, seed, params.balance, has_partners=params.code_mix > 0)
     watched = Watched(faces.pick_held_out(HELD_OUT), faces.pick_drawn(SHOWN))
     model = build_autoencoder(params.arch, params.size_px, params.size, seed)
     for role in ROLES:
@@ -159,7 +159,8 @@ def _opened_board(work: Path, params: Train) -> Iterator[Board | None]:
 def _phase_keys(folders: dict[Role, Path], params: Train, coverage_ratio: float, seed: int) -> list[str]:
     """A name for the states of each phase: all that decides them, but not the phase's own length.
 
-    So a phase made longer, or one more phase, goes on from what is there; a cosine knows its length from the start.
+    So a phase made longer, or one more phase, goes on from what is there; one whose rate falls knows its
+    length from the start.
     """
     common = params.model_dump(exclude=_NO_RESULT)
     start = params.start and params.start.sha256  # wherever it lies
@@ -197,11 +198,11 @@ def _train_phases(run: _Run, states: list[Path]) -> Progress:
 
 
 def _tell_interrupt(run: _Run, progress: Progress, phases: list[Phase]) -> str:
-    """Where a training was stopped, and the line of params.yaml that makes a result of it; none inside a cosine, which
-    would fall otherwise if it were that short.
+    """Where a training was stopped, and the line of params.yaml that makes a result of it; none where its rate
+    falls, which it would otherwise if it were that short.
     """
     told = f"train: stopped at step {run.training.step}, which is kept: the next run goes on from there"
-    if phases[-1].schedule == "cosine":
+    if phases[-1].schedule != "constant":
         return told
     last = phases[-1].model_copy(update={"steps": run.training.step - progress.first_step, "epochs": None})
     done = [phase.model_dump() for phase in [*phases[:-1], last] if phase.steps != 0]
@@ -246,6 +247,7 @@ def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> Non
         schedule=Schedule(phase.schedule, phase.rate, phase.warmup, progress.first_step, end - progress.first_step),
         warp=phase.warp,
         noise=params.code_noise,
+        mix=params.code_mix,
         losses=phase.losses.model_dump(),
         emphasis=params.emphasis,
         ema_decay=params.ema_decay,

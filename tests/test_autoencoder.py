@@ -100,6 +100,35 @@ def test_noise_is_added_to_the_codes_in_the_deviations_of_each_of_their_numbers(
         assert not torch.allclose(found[role], plain[role])
 
 
+def test_codes_of_the_source_are_moved_toward_those_of_their_partners_by_their_shares() -> None:
+    model = build_autoencoder("compact", 32, "tiny", seed=1).eval()
+    shown: dict[Role, torch.Tensor] = {role: faces(3, 32) for role in ROLES}
+    partners, shares = faces(3, 32).flip(0), torch.tensor([[0.0], [0.5], [1.0]])
+    features: dict[Role, torch.Tensor] = dict.fromkeys(ROLES, torch.zeros(3, N_FEATURES))
+    found, plain = model(shown, features, partners=(partners, shares)), model(shown, features)
+    torch.testing.assert_close(found["target"], plain["target"])
+    codes = model.encoder(shown["source"]) * (1 - shares) + model.encoder(partners) * shares
+    torch.testing.assert_close(found["source"], model.decode(codes, features["source"], "source"))
+    assert not torch.allclose(found["source"][1:], plain["source"][1:])
+
+
+@pytest.mark.parametrize("is_low", [False, True])
+def test_partners_teach_the_encoder_nothing_and_leave_what_it_learns_from_others(is_low: bool) -> None:
+    model = build_autoencoder("compact", 32, "tiny", seed=1)
+    shown: dict[Role, torch.Tensor] = {role: faces(3, 32) for role in ROLES}
+    features: dict[Role, torch.Tensor] = dict.fromkeys(ROLES, torch.zeros(3, N_FEATURES))
+    learnt = []
+    for share in (0.0, 1.0):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_low):
+            made = model(shown, features, partners=(faces(3, 32).flip(0), torch.full((3, 1), share)))["source"]
+        made.sum().backward()
+        gradients = [weights.grad for weights in model.encoder.parameters()]
+        learnt.append(max(float(gradient.abs().max()) for gradient in gradients if gradient is not None))
+    assert learnt[0] > 0
+    assert learnt[1] == 0
+
+
 @pytest.mark.parametrize(("arch", "is_told"), [("compact", True), ("df", False), ("original", False)])
 def test_only_a_decoder_that_is_told_the_expression_reads_it(arch: str, is_told: bool) -> None:
     model = build_autoencoder(arch, 64, "tiny", seed=1).eval()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from errors import TableError
-from models.batches import FacePairs, Span, draw_rows
+from models.batches import ARE_LIKE, PARTNERS, FacePairs, Span, draw_rows
 from vision.expression import EXPRESSION
 from vision.packed import open_packed
 
@@ -80,6 +80,25 @@ def test_an_epoch_shows_a_rare_face_of_the_target_and_what_is_like_it_in_the_sou
     (batch,) = pairs.train_dataloader()
     assert np.bincount(shown(batch, "source")).tolist() == [12] * 15 + [60]
     assert np.bincount(shown(batch, "target")).tolist() == [20] * 9 + [60]
+
+
+def test_each_face_of_the_source_comes_with_one_of_the_target_that_does_the_same_where_there_is_one(
+    tmp_path: Path,
+) -> None:
+    mouths = [0.0] * 30 + [0.2] * 30
+    source, target = write_mouths(tmp_path / "source", [*mouths, 0.5]), write_mouths(tmp_path / "target", mouths)
+    pairs = FacePairs({"source": source, "target": target}, batch=8, seed=3, balance=1, has_partners=True)
+    pairs.span = Span(0, 16)
+    seen = set()
+    for batch in pairs.train_dataloader():
+        own, partner = ((batch[name][:, 0, 0, 0] * 255).round().int().tolist() for name in ("source", PARTNERS))
+        assert batch[ARE_LIKE][:, 0].tolist() == [face < 60 for face in own]
+        assert [face >= 30 for face in own] == [face >= 30 for face in partner]
+        seen |= set(partner)
+    assert len(seen) > 8
+    pairs.span = Span(15, 16)
+    (later,) = pairs.train_dataloader()
+    assert torch.equal(later[PARTNERS], batch[PARTNERS])
 
 
 def test_an_epoch_is_as_many_draws_as_the_larger_set_has_faces(tmp_path: Path) -> None:

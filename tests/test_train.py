@@ -64,6 +64,7 @@ TINY = {
     "ema_decay": 0.9,
     "weight_decay": 0.01,
     "code_noise": 0.3,
+    "code_mix": 0.6,
     "flip": False,
     "balance": 1,
     "emphasis": 2.0,
@@ -247,6 +248,12 @@ def test_a_state_with_one_changed_weight_is_refused_by_name(
     assert "goes on from step 10" in said.out
     run(people, tmp_path / "b", phases=[PHASE | {"steps": 13}])
     assert_same_weights(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_line_falls_evenly_to_nothing() -> None:
+    schedule = Schedule("linear", 0.01, warmup=10, first_step=100, n_steps=110)
+    rates = [schedule.rate_at(step) for step in (100, 109, 110, 159, 209)]
+    assert rates == pytest.approx([0.001, 0.01, 0.0099, 0.005, 0.0])
 
 
 def test_a_cosine_ends_at_a_fiftieth_of_its_rate_and_is_no_prefix_of_a_longer_one(
