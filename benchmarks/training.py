@@ -147,7 +147,7 @@ def scale_phases(params: Train, n_steps: int) -> Train:
     ends = [round(n_steps * sum(known[: i + 1]) / sum(known)) for i in range(len(known))]
     lengths = [end - start for start, end in zip([0, *ends], ends, strict=False)]
     phases = [
-        phase.model_copy(update={"steps": length, "warmup": min(phase.warmup, length)})
+        phase.model_copy(update={"steps": length, "fall": None, "warmup": min(phase.warmup, length)})
         for phase, length in zip(params.phases, lengths, strict=True)
         if length
     ]

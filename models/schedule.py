@@ -12,7 +12,7 @@ class Schedule:
     """A rise over `warmup` steps to `rate`, then constant, or falling: as a cosine (Loshchilov and Hutter 2017) to 2 %,
     or in a line to 0 (Bergsma et al. 2025).
 
-    `first_step`, `n_steps`: where the phase began, and its length.
+    `first_step`, `n_steps`: where the phase began, and how many steps later the rate has fallen, to stay.
     """
 
     kind: Literal["constant", "linear", "cosine"]

@@ -176,6 +176,7 @@ class Phase(_Section):
     patience: int | None = Field(ge=1, le=1000)
     rate: float = Field(gt=0, le=1)
     schedule: Literal["constant", "linear", "cosine"]
+    fall: int | None = Field(ge=1, le=10_000_000)
     warmup: int = Field(ge=0, le=1_000_000)
     warp: float = Field(ge=0, le=1.5)
     losses: Losses
@@ -184,6 +185,8 @@ class Phase(_Section):
     def _has_one_length(self) -> Self:
         if (self.steps is None) == (self.epochs is None):
             raise ValueError("give steps or epochs, and null for the other")
+        if self.schedule == "constant" and self.fall is not None:
+            raise ValueError("a constant rate does not fall; set fall to null, or schedule to linear or cosine")
         return self
 
 

@@ -102,7 +102,7 @@ def train(
     with noted_interrupts() as interrupted, _opened_board(work, params) as board:
         run = _Run(training, faces, watched, params, seed, work, interrupted, board)
         _say(f"{count_parameters(model):.1f} million parameters; preview: {work / 'preview.png'}")
-        states = [work / key for key in _phase_keys(folders, params, coverage_ratio, seed)]
+        states = [work / key for key in _phase_keys(folders, run, coverage_ratio)]
         progress = _train_phases(run, states)
     if find_share().rank > 0:
         return
@@ -156,21 +156,22 @@ def _opened_board(work: Path, params: Train) -> Iterator[Board | None]:
         board.close()
 
 
-def _phase_keys(folders: dict[Role, Path], params: Train, coverage_ratio: float, seed: int) -> list[str]:
+def _phase_keys(folders: dict[Role, Path], run: _Run, coverage_ratio: float) -> list[str]:
     """A name for the states of each phase: all that decides them, but not the phase's own length.
 
-    So a phase made longer, or one more phase, goes on from what is there; one whose rate falls knows its
-    length from the start.
+    So a phase made longer, or one more phase, goes on from what is there; a rate that falls knows from the start over
+    how many steps.
     """
+    params = run.params
     common = params.model_dump(exclude=_NO_RESULT)
     start = params.start and params.start.sha256  # wherever it lies
-    facts: list[object] = [seed, coverage_ratio, common, start, torch.__version__, np.__version__]
+    facts: list[object] = [run.seed, coverage_ratio, common, start, torch.__version__, np.__version__]
     facts += [hash_file(folders[role] / f"{split}.npy") for role in ROLES for split in _FILES]
     facts += [hash_file(path) for path in _own_code()]
     keys = []
     for phase in params.phases:
-        left_out = {"steps", "epochs"} if phase.schedule == "constant" else set()
-        beginning = [*facts, phase.model_dump(exclude=left_out), params.validate_every]
+        fall = None if phase.schedule == "constant" else _n_falling(run, phase)
+        beginning = [*facts, phase.model_dump(exclude={"steps", "epochs", "fall"}), fall, params.validate_every]
         keys.append(hashlib.sha256(json.dumps(beginning).encode()).hexdigest())
         facts.append(phase.model_dump())
     return keys
@@ -198,13 +199,12 @@ def _train_phases(run: _Run, states: list[Path]) -> Progress:
 
 
 def _tell_interrupt(run: _Run, progress: Progress, phases: list[Phase]) -> str:
-    """Where a training was stopped, and the line of params.yaml that makes a result of it; none where its rate
-    falls, which it would otherwise if it were that short.
-    """
+    """Where a training was stopped, and the line of params.yaml that makes a result of it."""
     told = f"train: stopped at step {run.training.step}, which is kept: the next run goes on from there"
-    if phases[-1].schedule != "constant":
-        return told
-    last = phases[-1].model_copy(update={"steps": run.training.step - progress.first_step, "epochs": None})
+    last = phases[-1]
+    fall = None if last.schedule == "constant" else _n_falling(run, last)
+    n_steps = run.training.step - progress.first_step
+    last = last.model_copy(update={"steps": n_steps, "epochs": None, "fall": fall})
     done = [phase.model_dump() for phase in [*phases[:-1], last] if phase.steps != 0]
     return f"{told}; to make it the result, set train's phases: {json.dumps(done)}"
 
@@ -236,6 +236,11 @@ def _n_steps(run: _Run, phase: Phase) -> int:
     return phase.steps if phase.steps is not None else (phase.epochs or 0) * run.faces.steps_per_epoch
 
 
+def _n_falling(run: _Run, phase: Phase) -> int:
+    """Steps over which the rate of a phase falls: its own, where nothing else is said."""
+    return phase.fall or _n_steps(run, phase)
+
+
 def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> None:
     """Train one phase from where it stands to its end."""
     training, params = run.training, run.params
@@ -244,7 +249,7 @@ def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> Non
     if training.step >= end or ending.is_reached(progress):
         return
     training.recipe = Recipe(
-        schedule=Schedule(phase.schedule, phase.rate, phase.warmup, progress.first_step, end - progress.first_step),
+        schedule=Schedule(phase.schedule, phase.rate, phase.warmup, progress.first_step, _n_falling(run, phase)),
         warp=phase.warp,
         noise=params.code_noise,
         mix=params.code_mix,

@@ -139,6 +139,10 @@ def test_a_wrong_value_is_named_with_its_key_and_what_is_allowed(
             lambda values: values["train"].update(arch="original", size_px=64),
             "train.phases: the architecture original makes no mask; set losses.mask to 0",
         ),
+        (
+            _set("train.phases.0.fall", 100),
+            "train.phases.0: a constant rate does not fall; set fall to null, or schedule to linear or cosine",
+        ),
         (_set("train.devices", 3), "train.batch: 8 cannot be shared evenly by the 3 devices of all nodes"),
         (
             _end_without_masks,

@@ -45,6 +45,7 @@ PHASE = {
     "patience": None,
     "rate": 0.002,
     "schedule": "constant",
+    "fall": None,
     "warmup": 3,
     "warp": 0.5,
     "losses": {"dssim": 1.0, "ms_dssim": 0.0, "l1": 1.0, "gradient": 0.0, "mask": 0.0, "adversarial": 0.0},
@@ -270,6 +271,8 @@ def test_a_cosine_ends_at_a_fiftieth_of_its_rate_and_is_no_prefix_of_a_longer_on
     assert "goes on from step 12" in capsys.readouterr().out
     run(people, tmp_path / "grown", phases=[cosine | {"steps": 14}])
     assert "goes on" not in capsys.readouterr().out
+    run(people, tmp_path / "grown", phases=[cosine | {"steps": 13, "fall": 12}])
+    assert "goes on from step 12" in capsys.readouterr().out
 
 
 def test_a_phase_ends_when_validation_no_longer_improves(people: Path, tmp_path: Path) -> None:
@@ -282,9 +285,16 @@ def test_a_phase_ends_when_validation_no_longer_improves(people: Path, tmp_path:
     assert not Ending(None, 2).is_reached(Progress(12, list(lines)))
 
 
+@pytest.mark.parametrize(("schedule", "fall"), [("constant", None), ("linear", 12), ("cosine", 12)])
 def test_ctrl_c_keeps_the_step_and_prints_the_line_that_makes_a_result_of_it(
-    people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    schedule: str,
+    fall: int | None,
+    people: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    whole = [PHASE | {"schedule": schedule}]
     count = Training.finish_step
 
     def interrupt(training: Training, loss: float) -> None:
@@ -295,16 +305,16 @@ def test_ctrl_c_keeps_the_step_and_prints_the_line_that_makes_a_result_of_it(
     with monkeypatch.context() as patch:
         patch.setattr(Training, "finish_step", interrupt)
         with pytest.raises(StoppedError, match="stopped at step 7") as stopped:
-            run(people, tmp_path / "a")
+            run(people, tmp_path / "a", phases=whole)
     phases = json.loads(str(stopped.value).partition("phases: ")[2])
-    assert phases == [PHASE | {"steps": 7}]
+    assert phases == [whole[0] | {"steps": 7, "fall": fall}]
     assert not (tmp_path / "a" / "out").exists()
     run(people, tmp_path / "a", phases=phases)
     assert "goes on from step 7" in capsys.readouterr().out
     run(people, tmp_path / "b", phases=phases)
     assert_same_weights(tmp_path / "a", tmp_path / "b")
-    run(people, tmp_path / "a")
-    run(people, tmp_path / "whole")
+    run(people, tmp_path / "a", phases=whole)
+    run(people, tmp_path / "whole", phases=whole)
     assert_same_weights(tmp_path / "a", tmp_path / "whole")
 
 
