@@ -60,12 +60,11 @@ class Autoencoder(nn.Module):
         partner's, (N, 1) in [0, 1]. The encoder learns nothing from them.
         """
         codes = apply_together(self.encoder, faces)
-        if (
-            partners is not None
-        ):  # after the encoder's first call: autocast keeps its weights as the first call made them
+        if partners is not None:
+            others, shares = partners
             with torch.no_grad():
-                toward = self.encoder(partners[0])
-            codes["source"] = torch.lerp(codes["source"], toward, partners[1].to(toward.dtype))
+                toward = self.encoder(others)
+            codes["source"] = torch.lerp(codes["source"], toward, shares.to(toward.dtype))
         if noise is not None:
             codes = {role: code + noise[role] * measure_deviation(code) for role, code in codes.items()}
         return self._decode(codes, features)

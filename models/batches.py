@@ -22,9 +22,8 @@ from vision.expression import Expressions
 from vision.packed import open_expressions, open_packed, view_ratio
 from vision.partners import Partners, find_partners
 
-Batch = dict[
-    str, Tensor | int
-]  # keys: step, the roles, the roles with EXPRESSIONS, and the other two where there are partners
+# Keys: step, the roles, the roles with EXPRESSIONS, and the two below these where there are partners.
+Batch = dict[str, Tensor | int]
 EXPRESSIONS = " expressions"
 PARTNERS = "partners"  # of the source's faces: faces of the target, (batch, 4, S, S)
 ARE_LIKE = "are like"  # whether these do the same, (batch, 1)
@@ -72,7 +71,7 @@ class FaceBatches(IterableDataset[Batch]):
         batch: int,
         seed: int,
         span: Span,
-        partners: Partners | None = None,
+        partners: Partners | None,
     ) -> None:
         self._samples, self._draws, self._batch, self._seed, self._span = samples, draws, batch, seed, span
         self._partners = partners
@@ -81,11 +80,12 @@ class FaceBatches(IterableDataset[Batch]):
         share = find_share()
         for step in range(self._span.first, self._span.end):
             batch: Batch = {"step": step}
+            chosen = {role: self._draw(role, step) for role in ROLES}
             for role in ROLES:
-                drawn = self._samples[role].take(share.take(self._draw(role, step)))
+                drawn = self._samples[role].take(share.take(chosen[role]))
                 batch[role], batch[role + EXPRESSIONS] = to_tensor(drawn.faces), torch.from_numpy(drawn.expressions)
             if self._partners is not None:
-                batch |= self._draw_partners(self._partners, step, share)
+                batch |= self._draw_partners(self._partners, chosen["source"], step, share)
             yield batch
 
     def _draw(self, role: Role, step: int) -> NDArray[np.int64]:
@@ -93,9 +93,10 @@ class FaceBatches(IterableDataset[Batch]):
         draws = self._draws[role]
         return draws[draw_rows(len(draws), self._batch, (self._seed, ROLES.index(role)), step)]
 
-    def _draw_partners(self, partners: Partners, step: int, share: Share) -> dict[str, Tensor]:
-        """Of each face of the source that a step draws one of its partners."""
-        chosen = self._draw("source", step)
+    def _draw_partners(
+        self, partners: Partners, chosen: NDArray[np.int64], step: int, share: Share
+    ) -> dict[str, Tensor]:
+        """One of its partners for each of the source's faces that a step chose, (batch,)."""
         which = np.random.default_rng([self._seed, len(ROLES), step]).integers(partners.rows.shape[1], size=len(chosen))
         faces = self._samples["target"].take(share.take(partners.rows[chosen, which])).faces
         are_like = torch.from_numpy(share.take(partners.are_like[chosen]))[:, None]

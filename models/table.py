@@ -29,7 +29,7 @@ from vision.packed import stored_px
 ARCHS = tuple(module.name for module in iter_modules(models.arch.__path__))
 SECONDS = 3.0  # at least, that a speed is measured for
 RECIPE = Recipe(
-    schedule=Schedule("constant", rate=1e-4, warmup=0, first_step=0, n_steps=1),
+    schedule=Schedule("constant", rate=1e-4, warmup=0, first_step=0, fall=0),
     warp=1.0,
     noise=0.3,
     mix=0.0,

@@ -75,7 +75,7 @@ class Training(LightningModule):
         views = {role: self._draw(cast(Tensor, batch[role]), role) for role in ROLES}
         features = {role: self._describe(cast(Tensor, batch[role + EXPRESSIONS]), views[role], role) for role in ROLES}
         noise = {role: self._draw_noise(len(views[role].face), role) for role in ROLES} if self.recipe.noise else None
-        partners = self._draw_partners(batch, views["source"]) if self.recipe.mix else None
+        partners = self._view_partners(batch, views["source"]) if self.recipe.mix else None
         restored = self.model({role: views[role].warped for role in ROLES}, features, noise, partners)
         return torch.stack([self._compare(restored[role], views[role].face, role) for role in ROLES]).mean()
 
@@ -153,7 +153,7 @@ class Training(LightningModule):
         noise: Tensor = self.recipe.noise * torch.randn(shape, generator=generator)
         return share.take(noise).to(self.device)
 
-    def _draw_partners(self, batch: Batch, views: Views) -> tuple[Tensor, Tensor]:
+    def _view_partners(self, batch: Batch, views: Views) -> tuple[Tensor, Tensor]:
         """Plain views of the partners of the source's faces, and how far codes are moved toward theirs: (N, 1).
 
         Not at all where the two do not do the same, or the source's face is mirrored.

@@ -170,8 +170,8 @@ def _phase_keys(folders: dict[Role, Path], run: _Run, coverage_ratio: float) -> 
     facts += [hash_file(path) for path in _own_code()]
     keys = []
     for phase in params.phases:
-        fall = None if phase.schedule == "constant" else _n_falling(run, phase)
-        beginning = [*facts, phase.model_dump(exclude={"steps", "epochs", "fall"}), fall, params.validate_every]
+        own = phase.model_dump(exclude={"steps", "epochs", "fall"})
+        beginning = [*facts, own, _n_falling(run, phase), params.validate_every]
         keys.append(hashlib.sha256(json.dumps(beginning).encode()).hexdigest())
         facts.append(phase.model_dump())
     return keys
@@ -201,10 +201,8 @@ def _train_phases(run: _Run, states: list[Path]) -> Progress:
 def _tell_interrupt(run: _Run, progress: Progress, phases: list[Phase]) -> str:
     """Where a training was stopped, and the line of params.yaml that makes a result of it."""
     told = f"train: stopped at step {run.training.step}, which is kept: the next run goes on from there"
-    last = phases[-1]
-    fall = None if last.schedule == "constant" else _n_falling(run, last)
-    n_steps = run.training.step - progress.first_step
-    last = last.model_copy(update={"steps": n_steps, "epochs": None, "fall": fall})
+    n_steps, fall = run.training.step - progress.first_step, _n_falling(run, phases[-1]) or None
+    last = phases[-1].model_copy(update={"steps": n_steps, "epochs": None, "fall": fall})
     done = [phase.model_dump() for phase in [*phases[:-1], last] if phase.steps != 0]
     return f"{told}; to make it the result, set train's phases: {json.dumps(done)}"
 
@@ -237,8 +235,8 @@ def _n_steps(run: _Run, phase: Phase) -> int:
 
 
 def _n_falling(run: _Run, phase: Phase) -> int:
-    """Steps over which the rate of a phase falls: its own, where nothing else is said."""
-    return phase.fall or _n_steps(run, phase)
+    """Steps over which the rate of a phase falls: all of its own where nothing else is said, 0 of a constant one."""
+    return 0 if phase.schedule == "constant" else phase.fall or _n_steps(run, phase)
 
 
 def _run_phase(run: _Run, progress: Progress, phase: Phase, states: Path) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from safetensors.torch import load_file
 from errors import StoppedError, TrainingError, one_line_errors
 from flows.carried_states import carry_states
 from models.autoencoder import build_autoencoder
+from models.batches import ARE_LIKE, EXPRESSIONS, PARTNERS, Batch
 from models.checkpoint import load_checkpoint
 from models.ending import Ending
 from models.losses import face_mask
 from models.optimizer import make_optimizer
+from models.roles import ROLES, Role
 from models.schedule import Schedule
 from models.state import Progress
 from models.strip import MOST_ROWS, Strip
@@ -252,7 +255,7 @@ def test_a_state_with_one_changed_weight_is_refused_by_name(
 
 
 def test_a_line_falls_evenly_to_nothing() -> None:
-    schedule = Schedule("linear", 0.01, warmup=10, first_step=100, n_steps=110)
+    schedule = Schedule("linear", 0.01, warmup=10, first_step=100, fall=110)
     rates = [schedule.rate_at(step) for step in (100, 109, 110, 159, 209)]
     assert rates == pytest.approx([0.001, 0.01, 0.0099, 0.005, 0.0])
 
@@ -260,7 +263,7 @@ def test_a_line_falls_evenly_to_nothing() -> None:
 def test_a_cosine_ends_at_a_fiftieth_of_its_rate_and_is_no_prefix_of_a_longer_one(
     people: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    schedule = Schedule("cosine", 0.01, warmup=10, first_step=100, n_steps=110)
+    schedule = Schedule("cosine", 0.01, warmup=10, first_step=100, fall=110)
     assert schedule.rate_at(100) == pytest.approx(0.001)
     assert schedule.rate_at(109) == pytest.approx(0.01)
     assert schedule.rate_at(159) == pytest.approx(0.0051)
@@ -414,6 +417,36 @@ def test_of_one_face_in_ten_the_decoder_is_told_nothing_and_of_a_mirrored_one_it
     views = views._replace(is_mirrored=~views.is_mirrored)
     mirrored = training._describe(torch.from_numpy(expressions), views, "source")
     assert torch.equal(mirrored[is_told], coder.describe(mirror_expressions(expressions))[is_told])
+
+
+def test_a_step_moves_codes_toward_partners_that_do_the_same_and_not_of_mirrored_faces(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = build_autoencoder("compact", 32, "tiny", 1)
+    training = Training(model, 32, make_optimizer("muon", model, 0.0))
+    faces, others = torch.rand(2, 64, 4, 40, 40, generator=torch.Generator().manual_seed(1))
+    are_like = (torch.arange(64) % 4 > 0)[:, None]
+    batch: Batch = {"source": faces, "target": faces, PARTNERS: others, ARE_LIKE: are_like}
+    batch |= {role + EXPRESSIONS: torch.full((64, len(EXPRESSION)), 0.3) for role in ROLES}
+    handed = []
+    forward = model.forward
+
+    def hear(*given: Any) -> dict[Role, torch.Tensor]:
+        handed.append(given[3])
+        return forward(*given)
+
+    monkeypatch.setattr(model, "forward", hear)
+    for mix, flip in ((0.6, False), (0.6, True), (0.0, False)):
+        training.recipe = replace(RECIPE, mix=mix, flip=flip)
+        training.training_step(batch, 0)
+    (views, plain), (_, flipped), none = handed
+    assert none is None
+    torch.testing.assert_close(views, cut_views(others, view_ratio(), 32)[:, :3])
+    assert 0.5 < plain.max() < 0.6
+    assert 0.2 < plain[are_like].mean() < 0.4
+    assert not plain[~are_like].any()
+    assert torch.equal(flipped[flipped > 0], plain[flipped > 0])
+    assert 0.3 < (flipped[are_like] == 0).float().mean() < 0.7
 
 
 @pytest.mark.heavy

@@ -13,7 +13,7 @@ from vision.expression import EXPRESSION, Expressions, Habit, is_known
 
 _MOST = 8  # partners of a face
 _WEIGHTS = np.array([1.5 if name in ("yaw", "pitch", "mouth_open") else 1.0 for name in EXPRESSION], np.float32)
-_LIKE = 0.6  # mean distance in a measure, in deviations of the source's, up to which faces do the same
+_LIKE = 0.6  # root mean square distance in a measure, in the source's deviations, up to which faces do the same
 
 
 @dataclass(frozen=True)
