@@ -1,6 +1,7 @@
 """Batches of both identities' packed faces, keyed by (seed, step): no state, so that a run resumes at any step."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -25,7 +26,7 @@ from vision.partners import Partners, find_partners
 # Keys: step, the roles, the roles with EXPRESSIONS, and the two below these where there are partners.
 Batch = dict[str, Tensor | int]
 EXPRESSIONS = " expressions"
-PARTNERS = "partners"  # of the source's faces: faces of the target, (batch, 4, S, S)
+PARTNERS = "partners"  # of the source's faces: packed faces of the target, (batch, S, S, 4)
 ARE_LIKE = "are like"  # whether these do the same, (batch, 1)
 _TOGETHER = 64  # faces that go through the nets together where nothing is learnt
 
@@ -59,9 +60,10 @@ def cut_batches(
 
 
 class FaceBatches(IterableDataset[Batch]):
-    """For each step of a span: `step`, and of each role faces as float (batch, 4, S, S), RGB and mask, and expressions.
+    """For each step of a span: `step`, and of each role packed faces, uint8 (batch, S, S, 4), and expressions.
 
-    Where several processes train together, each gets its share of the batch.
+    A thread of its own reads the next step's while one is in use. Where several processes train together, each gets its
+    share of the batch.
     """
 
     def __init__(
@@ -78,15 +80,23 @@ class FaceBatches(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         share = find_share()
-        for step in range(self._span.first, self._span.end):
-            batch: Batch = {"step": step}
-            chosen = {role: self._draw(role, step) for role in ROLES}
-            for role in ROLES:
-                drawn = self._samples[role].take(share.take(chosen[role]))
-                batch[role], batch[role + EXPRESSIONS] = to_tensor(drawn.faces), torch.from_numpy(drawn.expressions)
-            if self._partners is not None:
-                batch |= self._draw_partners(self._partners, chosen["source"], step, share)
-            yield batch
+        with ThreadPoolExecutor(1) as thread:
+            coming = thread.submit(self._read, self._span.first, share)
+            for step in range(self._span.first, self._span.end):
+                batch = coming.result()
+                coming = thread.submit(self._read, step + 1, share)
+                yield batch
+
+    def _read(self, step: int, share: Share) -> Batch:
+        """A step's batch."""
+        batch: Batch = {"step": step}
+        chosen = {role: self._draw(role, step) for role in ROLES}
+        for role in ROLES:
+            drawn = self._samples[role].take(share.take(chosen[role]))
+            batch[role], batch[role + EXPRESSIONS] = torch.from_numpy(drawn.faces), torch.from_numpy(drawn.expressions)
+        if self._partners is not None:
+            batch |= self._draw_partners(self._partners, chosen["source"], step, share)
+        return batch
 
     def _draw(self, role: Role, step: int) -> NDArray[np.int64]:
         """A step's rows of a role's faces, for all processes."""
@@ -100,17 +110,26 @@ class FaceBatches(IterableDataset[Batch]):
         which = np.random.default_rng([self._seed, len(ROLES), step]).integers(partners.rows.shape[1], size=len(chosen))
         faces = self._samples["target"].take(share.take(partners.rows[chosen, which])).faces
         are_like = torch.from_numpy(share.take(partners.are_like[chosen]))[:, None]
-        return {PARTNERS: to_tensor(faces), ARE_LIKE: are_like}
+        return {PARTNERS: torch.from_numpy(faces), ARE_LIKE: are_like}
 
     def __len__(self) -> int:
         return self._span.end - self._span.first
 
 
 class FacePairs(LightningDataModule):
-    """Both identities' augmented sets: what training and validation read."""
+    """Both identities' augmented sets: what training and validation read.
+
+    `is_pinned`: batches lie where a GPU reads them by itself.
+    """
 
     def __init__(
-        self, folders: dict[Role, Path], batch: int, seed: int, balance: int, has_partners: bool = False
+        self,
+        folders: dict[Role, Path],
+        batch: int,
+        seed: int,
+        balance: int,
+        has_partners: bool = False,
+        is_pinned: bool = False,
     ) -> None:
         super().__init__()
         self.train = {role: _open_sample(folder, "train") for role, folder in folders.items()}
@@ -118,7 +137,7 @@ class FacePairs(LightningDataModule):
         source, target = (self.train[role].expressions for role in ROLES)
         self._draws = _list_draws(source, target, balance)
         self._partners = find_partners(source, target) if has_partners else None
-        self._batch, self._seed = batch, seed
+        self._batch, self._seed, self._is_pinned = batch, seed, is_pinned
         self.span = Span(0, 0)
 
     @property
@@ -128,7 +147,7 @@ class FacePairs(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         batches = FaceBatches(self.train, self._draws, self._batch, self._seed, self.span, self._partners)
-        return DataLoader(batches, batch_size=None)
+        return DataLoader(batches, batch_size=None, pin_memory=self._is_pinned)
 
     def pick_drawn(self, n: int) -> dict[Role, FaceSample]:
         """Up to n faces of each role, evenly over its list of draws: rare expressions count as they do in training."""

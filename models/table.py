@@ -52,7 +52,7 @@ def measure_speed(training: Training, batch: int, precision: str) -> float:
     """Faces a second of the training step, of both identities."""
     training.recipe = RECIPE
     side = stored_px(training.size_px)
-    faces: Batch = {role: torch.rand(batch, 4, side, side) for role in ROLES}
+    faces: Batch = {role: torch.randint(256, (batch, side, side, 4), dtype=torch.uint8) for role in ROLES}
     faces |= {role + EXPRESSIONS: torch.zeros(batch, len(EXPRESSION)) for role in ROLES}
     _make_step(training, faces, precision)
     n_steps, began = 0, time.perf_counter()

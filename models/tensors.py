@@ -8,8 +8,12 @@ from torch import Tensor
 
 def to_tensor(pictures: NDArray[np.uint8], device: torch.device | str = "cpu") -> Tensor:
     """uint8 (N, H, W, C) in 0..255 -> float32 (N, C, H, W) in [0, 1], channels_last."""
-    tensor = torch.from_numpy(np.array(pictures, order="C")).to(device, non_blocking=True)
-    return tensor.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last) / 255
+    return to_floats(torch.from_numpy(np.array(pictures, order="C")).to(device, non_blocking=True))
+
+
+def to_floats(pictures: Tensor) -> Tensor:
+    """uint8 (N, H, W, C) in 0..255 -> float32 (N, C, H, W) in [0, 1], channels_last, where they are."""
+    return pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 
 def to_pictures(tensor: Tensor) -> NDArray[np.uint8]:

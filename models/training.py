@@ -21,6 +21,7 @@ from models.objective import Comparison
 from models.roles import ROLES, Role
 from models.schedule import Schedule
 from models.share import find_share
+from models.tensors import to_floats
 from models.warp import Views, cut_views, draw_views, keyed_generator
 from vision.expression import Expressions, mirror_expressions
 from vision.packed import view_ratio
@@ -141,9 +142,9 @@ class Training(LightningModule):
         return features * share.take(is_told).to(features.device)
 
     def _draw(self, stored: Tensor, role: Role) -> Views:
-        recipe = self.recipe
+        recipe, faces = self.recipe, to_floats(stored)
         generator = keyed_generator(recipe.seed, self.step, ROLES.index(role))
-        return draw_views(stored, view_ratio(), self.size_px, recipe.warp, recipe.flip, generator, find_share())
+        return draw_views(faces, view_ratio(), self.size_px, recipe.warp, recipe.flip, generator, find_share())
 
     def _draw_noise(self, n_faces: int, role: Role) -> Tensor:
         """What is added to the codes of drawn faces: (N, n_code)."""
@@ -159,7 +160,7 @@ class Training(LightningModule):
         Not at all where the two do not do the same, or the source's face is mirrored.
         """
         share = find_share()
-        faces, are_like = cast(Tensor, batch[PARTNERS]), cast(Tensor, batch[ARE_LIKE])
+        faces, are_like = to_floats(cast(Tensor, batch[PARTNERS])), cast(Tensor, batch[ARE_LIKE])
         generator = keyed_generator(self.recipe.seed, self.step, 3 * len(ROLES))
         drawn = share.take(torch.rand((len(faces) * share.n, 1), generator=generator))
         shares = self.recipe.mix * drawn * ~views.is_mirrored[:, None]

@@ -87,7 +87,8 @@ def train(
     """
     _set_up_torch(params)
     folders: dict[Role, Path] = {"source": source, "target": target}
-    faces = FacePairs(folders, params.batch, seed, params.balance, has_partners=params.code_mix > 0)
+    has_partners, is_pinned = params.code_mix > 0, params.device == "cuda"
+    faces = FacePairs(folders, params.batch, seed, params.balance, has_partners, is_pinned)
     watched = Watched(faces.pick_held_out(HELD_OUT), faces.pick_drawn(SHOWN))
     model = build_autoencoder(params.arch, params.size_px, params.size, seed)
     for role in ROLES:

@@ -9,6 +9,7 @@ import torch
 
 from errors import TableError
 from models.batches import ARE_LIKE, PARTNERS, FacePairs, Span, draw_rows
+from models.tensors import to_floats
 from vision.expression import EXPRESSION
 from vision.packed import open_packed
 
@@ -45,13 +46,39 @@ def test_a_run_that_starts_later_reads_what_the_whole_run_reads(tmp_path: Path) 
     assert not torch.equal(whole[0]["source"], whole[0]["target"])
 
 
-def test_pictures_come_as_floats_with_channels_first(tmp_path: Path) -> None:
+def test_faces_come_as_they_are_packed_and_become_floats_with_channels_first(tmp_path: Path) -> None:
     folders = {role: write_packed(tmp_path / role, 7, 51) for role in ("source", "target")}
     pairs = FacePairs(folders, batch=4, seed=3, balance=1)  # type: ignore[arg-type]
     pairs.span = Span(0, 1)
     (batch,) = pairs.train_dataloader()
-    assert batch["source"].shape == (4, 4, 20, 20)
-    assert batch["source"][0, 1, 5, 5] == pytest.approx(0.2)
+    packed = batch["source"].clone()
+    floats = to_floats(batch["source"])
+    assert floats.shape == (4, 4, 20, 20)
+    assert floats[0, 1, 5, 5] == pytest.approx(0.2)
+    assert torch.equal(batch["source"], packed)
+    assert packed.dtype == torch.uint8
+
+
+def test_a_batch_that_cannot_be_read_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = {role: write_packed(tmp_path / role, 7, 51) for role in ("source", "target")}
+    pairs = FacePairs(folders, batch=4, seed=3, balance=1)  # type: ignore[arg-type]
+    pairs.span = Span(0, 4)
+    batches = iter(pairs.train_dataloader())
+    next(batches)
+
+    def fail(*_: object) -> None:
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr("models.batches.draw_rows", fail)
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(batches)
+
+
+def test_batches_for_a_gpu_are_pinned(tmp_path: Path) -> None:
+    folders = {role: write_packed(tmp_path / role, 7, 51) for role in ("source", "target")}
+    for is_pinned in (True, False):
+        pairs = FacePairs(folders, batch=4, seed=3, balance=1, is_pinned=is_pinned)  # type: ignore[arg-type]
+        assert pairs.train_dataloader().pin_memory is is_pinned
 
 
 MOUTH = EXPRESSION.index("mouth_open")
@@ -68,7 +95,7 @@ def write_mouths(folder: Path, mouths: list[float]) -> Path:
 
 def shown(batch: dict[str, Any], role: str) -> list[int]:
     """Which faces a batch shows, by the number in their first corner."""
-    numbers: list[int] = (batch[role][:, 0, 0, 0] * 255).round().int().tolist()
+    numbers: list[int] = batch[role][:, 0, 0, 0].tolist()
     return sorted(numbers)
 
 
@@ -91,7 +118,7 @@ def test_each_face_of_the_source_comes_with_one_of_the_target_that_does_the_same
     pairs.span = Span(0, 16)
     seen = set()
     for batch in pairs.train_dataloader():
-        own, partner = ((batch[name][:, 0, 0, 0] * 255).round().int().tolist() for name in ("source", PARTNERS))
+        own, partner = (batch[name][:, 0, 0, 0].tolist() for name in ("source", PARTNERS))
         assert batch[ARE_LIKE][:, 0].tolist() == [face < 60 for face in own]
         assert [face >= 30 for face in own] == [face >= 30 for face in partner]
         seen |= set(partner)
