@@ -17,7 +17,7 @@ from models.sizes import Size
 from vision.light import Light
 from vision.whole import whole_file
 
-FORMAT = "understudy-8"
+FORMAT = "understudy-9"
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,25 @@ def test_the_roles_share_the_encoder_and_nothing_else_that_would_make_them_alike
     assert any(name.startswith("encoder.") for name in learns)
 
 
+def test_the_roles_of_compact_share_the_upscale_of_the_coarsest_map() -> None:
+    model = build_autoencoder("compact", 32, "tiny", seed=1).eval()
+    kernels = {name: part for name, part in model.decoder.named_parameters() if part.ndim == 4}
+    coarsest = max(part.shape[1] for part in kernels.values())
+    assert {name.split(".")[0] for name, part in kernels.items() if part.shape[1] == coarsest} == {"inter"}
+    changed: dict[str, dict[Role, torch.Tensor]] = {}
+    for part in ("inter", "own.source"):
+        model = build_autoencoder("compact", 32, "tiny", seed=1).eval()
+        before = dict(zip(ROLES, restore_both(model, faces(2, 32), faces(2, 32)), strict=True))
+        with torch.no_grad():
+            for name, weights in model.decoder.named_parameters():
+                if name.startswith(part) and weights.ndim == 4:
+                    weights.mul_(1.5)
+        after = dict(zip(ROLES, restore_both(model, faces(2, 32), faces(2, 32)), strict=True))
+        changed[part] = {role: (after[role] - before[role]).abs().max() for role in ROLES}
+    assert all(change > 0 for change in changed["inter"].values())
+    assert changed["own.source"]["source"] > 0 == changed["own.source"]["target"]
+
+
 def test_liae_decodes_the_source_from_what_both_share_alone() -> None:
     model = build_autoencoder("liae", 32, "tiny", seed=1).eval()
     codes = model.encoder(faces(2, 32))
