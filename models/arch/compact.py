@@ -2,11 +2,11 @@
 
 Input (N, 3, S, S) in [0, 1], S a multiple of 16; output (N, 4, S, S), RGB and the face's mask. Encoder: four strided
 convolutions with a residual block, then a dense code that carries no place of its own; inter: a dense layer back to a
-map, from the code and what was measured of the expression, and the first upscale; decoder: three more, pixel shuffles
-with residual blocks, the last one for picture and mask at once.
+map, from the code and what was measured of the expression, and two upscales by pixel shuffle with residual blocks;
+decoder: one more, and a last one for picture and mask at once.
 
-That both identities share the first upscale lets codes mean the same by both: the same layers draw a face's coarse
-shape from them (docs/swap_quality.md).
+That both identities share the coarse upscales lets codes mean the same by both: the same layers draw a face's shape
+from them (docs/swap_quality.md).
 
 The finest layers work on a map of the picture's side / 2, 3 or 4, of 64 pixels or more where the picture is large
 (`find_stride`): so one of 192 pixels costs little more than one of 128, and is drawn more finely than that enlarged.
@@ -23,7 +23,7 @@ from models.sizes import Size, scale_channels
 CHANNELS = (32, 64, 128, 192)  # at the size base, from the finest level to the coarsest
 N_CODE = 256
 IS_TOLD = True
-_N_SHARED = 1  # upscales, from the coarsest on, that both identities share
+_N_SHARED = 2  # upscales, from the coarsest on, that both identities share
 _FINEST_PX = 64  # the least side of the finest map where the picture is cut by more than 2
 
 
