@@ -186,7 +186,7 @@ def test_a_learned_mask_pastes_what_the_model_takes_for_a_face(
 ) -> None:
     loaded = load_checkpoint(take / "c.safetensors")
     with torch.no_grad():
-        loaded.model.get_parameter("decoder.own.source.6.bias")[12:] += bias  # of the mask, before pixel shuffle
+        loaded.model.get_parameter("decoder.own.source.2.bias")[12:] += bias  # of the mask, before pixel shuffle
     save_checkpoint(tmp_path / "c.safetensors", loaded)
     learned = BLEND.model_copy(update={"mask": "learned"})
     record = convert_clip(take, "a.mp4", tmp_path / "c.safetensors", tmp_path / "learned", learned)

@@ -81,7 +81,7 @@ TINY = {
 }
 
 
-BIAS = "model.decoder.own.source.6.bias"
+BIAS = "model.decoder.own.source.2.bias"
 
 
 @pytest.fixture(scope="module")
