@@ -11,7 +11,7 @@ brows, and flicker.
 Single runs of 400 steps, 192 px, 2 cores of an AMD EPYC with AVX-512, float32, 2026-11-30. Mouth, gaze and brows differ
 between seeds as much as between most recipes: only large differences count. Of variants so few steps can tell nothing.
 
-With the params as they are, 2026-12-01:
+Before upscales were shared (models/arch/compact.py), 2026-12-01:
 
     recipe           held-out     psnr     ssim    sharp    mouth     eyes     gaze    brows  flicker       s
     default            0.0897   24.143    0.732    0.531    0.895    0.896    0.607    0.758    0.941     103

@@ -119,7 +119,7 @@ class FaceBatches(IterableDataset[Batch]):
 class FacePairs(LightningDataModule):
     """Both identities' augmented sets: what training and validation read.
 
-    `is_pinned`: batches lie where a GPU reads them by itself.
+    `is_pinned`: batches lie in pinned memory, from which a GPU fetches them by itself.
     """
 
     def __init__(

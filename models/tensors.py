@@ -12,7 +12,7 @@ def to_tensor(pictures: NDArray[np.uint8], device: torch.device | str = "cpu") -
 
 
 def to_floats(pictures: Tensor) -> Tensor:
-    """uint8 (N, H, W, C) in 0..255 -> float32 (N, C, H, W) in [0, 1], channels_last, where they are."""
+    """uint8 (N, H, W, C) in 0..255 -> float32 (N, C, H, W) in [0, 1], channels_last, on the same device."""
     return pictures.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.channels_last).div_(255)
 
 

@@ -1,5 +1,6 @@
 """Batches: every face once an epoch, keyed by the step, whatever was read before."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,23 @@ def test_a_batch_that_cannot_be_read_ends_the_run(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("models.batches.draw_rows", fail)
     with pytest.raises(OSError, match="the disk is gone"):
         list(batches)
+
+
+def test_the_next_batch_is_read_while_one_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = {role: write_packed(tmp_path / role, 7, 51) for role in ("source", "target")}
+    pairs = FacePairs(folders, batch=4, seed=3, balance=1)  # type: ignore[arg-type]
+    pairs.span = Span(0, 2)
+    is_read = threading.Event()
+
+    def draw(n: int, batch: int, key: tuple[int, ...], step: int) -> np.ndarray:
+        if step == 1:
+            is_read.set()
+        return draw_rows(n, batch, key, step)
+
+    monkeypatch.setattr("models.batches.draw_rows", draw)
+    batches = iter(pairs.train_dataloader())
+    assert next(batches)["step"] == 0
+    assert is_read.wait(20)
 
 
 def test_batches_for_a_gpu_are_pinned(tmp_path: Path) -> None:
